@@ -1,0 +1,28 @@
+"""Försäkringskassans dörr till andra myndigheter: the data exchange gateway.
+
+A partner's signed SOAP message is authenticated, checked against its contract, checked against a register of purposes
+and legal bases, minimised field by field, committed once together with its audit leaves, answered with a signed
+receipt and put on an internal queue as a CloudEvent. To understand the gateway, read two files: `inbound/path.py` (the
+straight line a message walks) and `message.py` (the forms it takes on the way). Every other package is one room:
+
+    codes errors      what can be wrong, and who must act          soap       bytes <-> envelope, limits, faults, WSDL
+    message           ids and forms                                audit      leaf, tree, checkpoint, proof, verify
+    config            settings, partners, law: read once           trust      who: peer, signature, chain, receipt
+    ports             what the path asks of outside                privacy    why it may pass: law, purpose, protection
+    inbound           the path in                                  events     what it becomes: CloudEvents
+    store broker      durable things                               adapters   what was agreed: one module a contract
+    transport         HTTP and TLS                                 cli        one module a command
+    wiring            the only place that constructs drivers
+
+Glossary (one word per thing):
+    message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
+    partner     a named agency, or a class such as employers    contract   what a partner may send, and its schema
+    peer        who is at the other end of the TLS connection   signer     whose certificate signed the message
+    lagrum      a versioned paragraph of Swedish law            basis      a row that lets fields pass for purposes
+    outcome     PERMIT, DENY or REFER, per record               label      what may be done with data; follows it
+    event       what FK's own systems receive, one per record   leaf       one entry in the audit log
+    receipt     our signed answer: it is ours now               evidence   the exact bytes received, sealed
+    gallring    lawful destruction of data                      integrator sequences leaves and signs checkpoints
+"""
+
+__version__ = "0.1.0"

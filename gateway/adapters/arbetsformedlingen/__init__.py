@@ -1,0 +1,1 @@
+"""Arbetsförmedlingen: decisions on activity support."""

@@ -1,0 +1,1 @@
+"""Employers, a class of partners: each may speak for itself only."""

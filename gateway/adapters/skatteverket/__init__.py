@@ -1,0 +1,1 @@
+"""Skatteverket: the population register and employers' declarations."""

@@ -1,0 +1,147 @@
+"""One leaf of the audit log: a hidden record, and a public entry that commits to it.
+
+The record says, for one person, who sent what on which legal basis and what was decided. It names fields, never their
+values. It is sealed; the log itself only holds
+
+    commitment = HMAC-SHA256(salt, record)        entry = {"commitment":…,"kind":…,"policy":…,"v":1}
+    hash = SHA-256(0x00 || entry)                 RFC 6962 section 2.1
+
+The salt is random per entry. Without it nobody can try all person numbers against the commitment, or tell that two
+entries are about one person. Destroying record and salt (gallring) leaves the tree and every proof intact.
+
+The event's id is not in the record: sender, message id and position, which are, derive it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64encode
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+
+import orjson
+
+from gateway.errors import IntegrityError, RejectedError
+from gateway.message import Admitted, Decision, Leaf, LeafHash, Permitted, Pseudonym
+
+SALT = 32
+"""Bytes of random salt per entry: as long as the hash, so that it hides as much as HMAC-SHA256 can."""
+VERSION = 1
+"""Of both record and entry."""
+LARGEST = 65_535
+"""Bytes of an entry: C2SP tlog-tiles counts them in 16 bits."""
+
+
+class Kind(StrEnum):
+    """What a leaf tells of."""
+
+    DECISION = "decision"
+    REFUSAL = "refusal"
+
+
+def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, salt: bytes) -> Leaf:
+    """Make the leaf of one record's decision, whatever its outcome.
+
+    Args:
+        permitted: The message the record came in.
+        decision: What was decided of the record.
+        pseudonym: The person's, to find the sealed record by.
+        salt: `SALT` fresh random bytes.
+    """
+    source, labels = permitted.provenance, decision.labels
+    record = {  # keys in order, which is what makes it canonical
+        "action": source.action,
+        "basis": decision.basis,
+        "benefits": sorted(labels.benefits) if labels and labels.benefits is not None else None,
+        "contract": source.contract,
+        "created": _utc(source.created),
+        "digest": source.digest,
+        "granted": sorted(decision.fields),
+        "information": decision.kind,
+        "kind": "decision",
+        "lagrum": decision.lagrum,
+        "message_id": source.message_id,
+        "no_onward": labels.no_onward if labels else None,
+        "organisation": source.organisation,
+        "outcome": decision.outcome.value,
+        "partner": source.partner,
+        "person": {"kind": decision.person.kind.value, "number": decision.person.number},
+        "policy": permitted.policy,
+        "protection": decision.protection.value,
+        "purposes": sorted(labels.purposes) if labels else [],
+        "quarantined": decision.quarantined,
+        "reasons": decision.reasons,
+        "received": _utc(source.received_at),
+        "record": decision.record,
+        "retention": labels.retention if labels else None,
+        "signer": source.signer,
+        "v": VERSION,
+        "withheld": [{"field": one.field, "reason": one.reason} for one in decision.withheld],
+    }
+    return _leaf(Kind.DECISION, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt)
+
+
+def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
+    """Make the leaf of a message that was refused as a whole.
+
+    Nothing in the message is proven, so the record names only what TLS proved, the address, and the received bytes by
+    their SHA-256.
+
+    Args:
+        admitted: The message, from a peer we know.
+        error: Why it was refused.
+        salt: `SALT` fresh random bytes.
+    """
+    received = admitted.received
+    record = {
+        "address": received.contract,
+        "bytes": sha256(received.body).hexdigest(),
+        "code": error.code.name,
+        "detail": error.detail,
+        "kind": "refusal",
+        "organisation": admitted.organisation,
+        "partner": admitted.partner,
+        "peer": admitted.peer,
+        "received": _utc(received.at),
+        "size": len(received.body),
+        "step": error.code.step.value,
+        "v": VERSION,
+    }
+    return _leaf(Kind.REFUSAL, record, policy=None, pseudonym=None, salt=salt)
+
+
+def check(entry: bytes, *, salt: bytes, record: bytes) -> None:
+    """Prove that `entry` is the one that commits to the opened `record`. Raises IntegrityError."""
+    try:
+        commitment = orjson.loads(entry)["commitment"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise IntegrityError("the entry is not one of this log's") from None
+    if not isinstance(commitment, str) or not hmac.compare_digest(commitment.encode(), _commitment(salt, record)):
+        raise IntegrityError("the record is not the one its entry commits to")
+
+
+def _leaf(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseudonym | None, salt: bytes) -> Leaf:
+    if len(salt) != SALT:
+        raise IntegrityError(f"a salt must be {SALT} bytes, not {len(salt)}")
+    # RFC 8785 on what we use of JSON: ASCII keys written in order, no floats, no spaces, shortest escapes.
+    hidden = orjson.dumps(record, option=orjson.OPT_UTC_Z)
+    public = {"commitment": _commitment(salt, hidden).decode(), "kind": kind.value}
+    entry = orjson.dumps({**public, "v": VERSION} if policy is None else {**public, "policy": policy, "v": VERSION})
+    if len(entry) > LARGEST:
+        raise IntegrityError(f"an entry of {len(entry)} bytes is larger than {LARGEST}")
+    return Leaf(
+        entry=entry,
+        hash=LeafHash(sha256(b"\x00" + entry).digest()),
+        salt=salt,
+        record=hidden,
+        pseudonym=pseudonym,
+    )
+
+
+def _commitment(salt: bytes, record: bytes) -> bytes:
+    return b64encode(hmac.digest(salt, record, "sha256"))
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo is UTC else at.astimezone(UTC)

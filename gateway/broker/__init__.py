@@ -1,0 +1,6 @@
+"""How events reach FK's own systems.
+
+schedule     the embedded broker's file, and the SQL that keeps one person's events in order
+embedded     durable queues on it: lend, acknowledge, reject, delivery limit, dead letters
+relay        from the outbox to any broker, at least once, one person's events in order
+"""

@@ -1,0 +1,103 @@
+"""`gateway config check`: everything is read as at a start, and nothing is started.
+
+The same code as the server's start builds law, routes, schemas, trust and keys, so what passes here starts there. What
+an operator should know and no rule refuses (a certificate that ends soon, a law row nobody has read) is told as well.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli import options, output
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.config import Configuration
+
+_SOON = 60
+"""Days: partners need weeks to change a certificate."""
+
+
+@click.group(name="config", help="Check the configuration.")
+def command() -> None:
+    """Hold the configuration commands."""
+
+
+@command.command("check")
+@options.config
+@options.data
+@options.as_json
+def check(config: Path, data: Path | None, *, as_json: bool) -> None:
+    """Read everything the configuration names, and tell what was found.
+
+    Exit code 3: something is wrong; the message names file and key.
+    """
+    from gateway.config import load  # noqa: PLC0415  # pydantic: not needed for --help
+
+    configuration = load(config, data=data)
+    found, warnings = _read(configuration)
+    if as_json:
+        output.document({**found, "warnings": warnings})
+        return
+    console = output.results()
+    console.print("The configuration is right", style="bold green")
+    for name, value in found.items():
+        console.print(f"{name:>14}  {_text(value)}", markup=False, soft_wrap=True)
+    for warning in warnings:
+        console.print(f"{'note':>14}  {warning}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _text(value: output.Json) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _read(configuration: Configuration) -> tuple[dict[str, output.Json], list[str]]:
+    """Build all that a start builds. Raises ConfigError."""
+    from gateway import wiring  # noqa: PLC0415
+    from gateway.cli.offline import Nobody  # noqa: PLC0415
+
+    rules = wiring.rules(configuration, Nobody())
+    key = wiring.checkpoint_signer(configuration).key
+    wiring.context(configuration)
+    gateway = configuration.gateway
+    found: dict[str, output.Json] = {
+        "name": gateway.name,
+        "environment": gateway.environment,
+        "policy": configuration.policy,
+        "listen": f"{gateway.listen.host}:{gateway.listen.port}, TLS {gateway.listen.minimum_tls} or newer",
+        "partners": sorted(configuration.partners),
+        "contracts": sorted(rules.contracts),
+        "lagrum": len(configuration.lagrum),
+        "bases": [basis.id for basis in configuration.bases],
+        "queues": [queue.name for queue in configuration.queues],
+        "vkey": str(key),
+        "store": "there" if (gateway.store.path / "gateway.db").is_file() else "not there: gateway init makes it",
+    }
+    return found, [*_unread(configuration), *_ending(configuration)]
+
+
+def _unread(configuration: Configuration) -> list[str]:
+    rows = [f"{row.id}@{row.version}" for row in configuration.lagrum if not row.verified]
+    return [f"lagrum not read in the consolidated text: {', '.join(rows)}"] if rows else []
+
+
+def _ending(configuration: Configuration) -> list[str]:
+    """Tell which of our own certificates end within `_SOON` days."""
+    from cryptography import x509  # noqa: PLC0415
+
+    keys = configuration.gateway.keys
+    files = [configuration.gateway.listen.certificate, keys.receipt_certificate, keys.receipt_rsa_certificate]
+    now, told = datetime.now(UTC), []
+    for path in filter(None, files):
+        try:
+            (first, *_) = x509.load_pem_x509_certificates(path.read_bytes())
+        except (OSError, ValueError):
+            raise ConfigError(f"{path}: is not a certificate in PEM") from None
+        days = (first.not_valid_after_utc - now).days
+        if days < _SOON:
+            told.append(f"{path}: the certificate ends in {days} days")
+    return told

@@ -1,0 +1,156 @@
+"""`gateway serve`: receive messages until told to stop.
+
+With one worker everything is in this process. With more, this process binds the socket, integrates the log, relays to
+the broker and keeps the workers; each of them receives. Either way the log is checked before anything is received, and
+the exit code says how it ended: 0 drained and stopped, 3 configuration, 4 temporarily not possible, 5 integrity.
+
+SIGTERM, SIGINT: drain and stop. SIGHUP: read the configuration again. Logs go to stderr as JSON lines; the first,
+`server.started`, has the address.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import click
+
+from gateway import __version__, logs, wiring
+from gateway.cli import exits, options
+from gateway.config import Configuration, load
+from gateway.errors import GatewayError, IntegrityError
+from gateway.logs import Happened
+from gateway.transport import server
+from gateway.transport.workers import READY, Workers
+
+
+@click.command(name="serve")
+@options.config
+@options.data
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that receive; default as configured.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen here instead; 0 is the system's choice.")
+def command(config: Path, data: Path | None, workers: int | None, port: int | None) -> None:
+    """Receive messages."""
+    logs.configure()
+    configuration = _load(config, data, port)
+    wiring.guarded(configuration)
+    count = workers or configuration.gateway.listen.workers
+    bound = server.bind(configuration.gateway.listen)
+    code = (
+        _alone(configuration, bound, partial(_load, config, data, port))
+        if count == 1
+        else _many(configuration, bound, count, (str(config), str(data or ""), str("" if port is None else port)))
+    )
+    sys.exit(code)
+
+
+def _load(config: Path, data: Path | None, port: int | None) -> Configuration:
+    found = load(config, data=data)
+    if port is None:
+        return found
+    listen = found.gateway.listen.model_copy(update={"port": port})
+    return found.model_copy(update={"gateway": found.gateway.model_copy(update={"listen": listen})})
+
+
+def _alone(configuration: Configuration, bound: socket.socket, again: Callable[[], Configuration]) -> int:
+    """Do everything in this process; return the exit code."""
+    clock = wiring.SystemClock()
+    disagreed: list[IntegrityError] = []
+    with ExitStack() as closing:
+        intake = wiring.Intake(configuration, clock=clock)
+        closing.callback(intake.close)
+        running = intake.server()
+
+        def alarm(error: IntegrityError) -> None:
+            disagreed.append(error)
+            running.stop()
+
+        background = wiring.Background(configuration, clock=clock, alarm=alarm)
+        closing.callback(background.close)
+        intake.committed = background.relay.wake
+        background.start()
+        _receive(running, intake, bound, again, ready=partial(_started, bound, 1))
+        logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
+    logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
+    return exits.of(disagreed[0]) if disagreed else exits.Exit.OK
+
+
+def _many(configuration: Configuration, bound: socket.socket, count: int, arguments: tuple[str, ...]) -> int:
+    """Keep `count` workers, and do in this process what only one may do; return the exit code."""
+    drain = configuration.gateway.listen.drain_timeout.total_seconds()
+    crew = Workers(
+        work=work, arguments=arguments, bound=bound, count=count, drain=drain, on_ready=partial(_started, bound, count)
+    )
+    background = wiring.Background(
+        configuration, clock=wiring.SystemClock(), alarm=lambda error: crew.end(exits.of(error))
+    )
+    background.start()
+    try:
+        code = crew.run()
+        logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
+    finally:
+        background.close()
+        bound.close()
+    logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
+    return code
+
+
+def work(bound: socket.socket, parent: Connection, config: str, data: str, port: str) -> None:
+    """Be one worker: receive until SIGTERM, or until the parent is gone. Exits with a code of `exits`."""
+    logs.configure()
+    again = partial(_load, Path(config), Path(data) if data else None, int(port) if port else None)
+    try:
+        with ExitStack() as closing:
+            intake = wiring.Intake(again(), clock=wiring.SystemClock())
+            closing.callback(intake.close)
+            running = intake.server()
+            threading.Thread(target=_watch, args=(parent, running), daemon=True).start()
+            _receive(running, intake, bound, again, ready=partial(parent.send_bytes, READY))
+    except GatewayError as error:
+        if isinstance(error, IntegrityError):
+            logs.integrity(error)
+        else:
+            logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
+        sys.exit(exits.of(error))
+
+
+def _receive(
+    running: server.Server,
+    intake: wiring.Intake,
+    bound: socket.socket,
+    again: Callable[[], Configuration],
+    *,
+    ready: Callable[[], None],
+) -> None:
+    """Serve in the main thread until stopped; SIGHUP has everything read again."""
+    keeper = wiring.Keeper(intake, again)
+    before = signal.signal(signal.SIGHUP, lambda _number, _frame: keeper.ask())
+    keeper.start()
+    running.on_started = ready
+    try:
+        running.run(sockets=[bound])
+    finally:
+        keeper.stop()
+        signal.signal(signal.SIGHUP, before)
+
+
+def _watch(parent: Connection, running: server.Server) -> None:
+    """Stop when the parent is gone: nothing comes on this pipe, it can only end."""
+    try:
+        parent.recv_bytes()
+    except (EOFError, OSError):
+        running.stop()
+
+
+def _started(bound: socket.socket, workers: int) -> None:
+    host, port = bound.getsockname()[:2]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    logs.tell(Happened.SERVER_STARTED, address=address, workers=workers, process=os.getpid(), version=__version__)

@@ -1,0 +1,182 @@
+"""The embedded database files: opened one way, written by one transaction at a time.
+
+* `pysqlite3` brings its own SQLite: before 3.51.3 a checkpoint racing a commit in WAL mode can lose data, and Debian 12
+  has 3.40.1. `File` refuses a vulnerable library.
+* WAL with `synchronous=FULL`: a commit is on disk when it returns.
+* Writers, of several threads or processes, wait for each other in `flock`, where the kernel wakes the next one at once.
+  SQLite's own busy handler sleeps and retries instead, which stalls a second writing process for hundreds of
+  milliseconds. So whoever writes goes through `writing`.
+* Many rows go in by one statement. Every statement lets go of the interpreter and must win it back from the threads
+  that parse and sign; with a statement a row a group of messages waits hundreds of times instead of ten.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pysqlite3 import dbapi2
+
+from gateway import codes
+from gateway.errors import IntegrityError, UnavailableError
+
+SAFE = (3, 51, 3)
+"""First SQLite without the WAL-reset fault (sqlite.org/wal.html#walresetbug)."""
+CHUNK = 128
+"""Most rows in one statement: beyond it parsing a longer statement costs what running a second one would."""
+SETTINGS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA recursive_triggers=ON",  # else REPLACE would delete rows behind the triggers' back
+    "PRAGMA secure_delete=FAST",  # what is deleted is overwritten where the page is written anyway
+    "PRAGMA cache_size=-65536",  # KiB: random ids touch every page of their index
+    "PRAGMA wal_autocheckpoint=2000",  # pages, 8 MB: copying them back stalls one commit in hundreds
+)
+
+DRIVER: ModuleType = dbapi2
+Error = dbapi2.Error
+OperationalError = dbapi2.OperationalError
+OwnFault = (dbapi2.IntegrityError, dbapi2.InterfaceError, dbapi2.DataError, dbapi2.ProgrammingError)
+"""What the values of a row, not disk or file, are to blame for."""
+
+Row = tuple[Any, ...]
+
+
+class File:
+    """One connection to one database file. Belongs to one thread at a time."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Open `path`; only `create` makes a new file, and it never touches one that is there.
+
+        Raises IntegrityError if the file is not there, or is when it should not be; UnavailableError if it cannot be
+        opened.
+        """
+        if dbapi2.sqlite_version_info < SAFE:
+            raise IntegrityError(
+                f"SQLite {dbapi2.sqlite_version} can lose data in WAL mode; install the locked pysqlite3"
+            )
+        with translated():
+            if create:
+                _make(path)
+            elif not path.is_file():
+                raise IntegrityError(
+                    f"{path.name} is not there; `gateway init` makes a new store, a lost one must be restored"
+                )
+            self.connection: Any = _connected(path)
+            self._lock = os.open(path.with_suffix(path.suffix + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    @contextmanager
+    def writing(self) -> Iterator[Any]:
+        """Hold the one write transaction of this file: committed at the end of the block, rolled back if it raises."""
+        if self._lock < 0:
+            raise dbapi2.ProgrammingError("the file is closed")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                # A commit that fails (disk full) leaves the transaction open, so it is rolled back like the rest.
+                self.connection.commit()
+            except BaseException:
+                with suppress(Error):  # the first error is the one to tell
+                    self.connection.rollback()
+                raise
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Hold one moment of the file still for several selects; writers go on."""
+        self.connection.execute("BEGIN")
+        try:
+            yield self.connection
+        finally:
+            self.connection.rollback()
+
+    def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:
+        """Insert rows, many to a statement: `columns` are separated by commas, `then` is an ON CONFLICT clause.
+
+        All three are our own words, never anybody's text.
+        """
+        for part in _chunks(rows):
+            sql = f"INSERT INTO {table} ({columns}) VALUES {_places(len(part), len(part[0]))} {then}"  # noqa: S608
+            self.connection.execute(sql, list(chain.from_iterable(part)))
+
+    def match(self, sql: str, keys: Sequence[Row]) -> list[Row]:
+        """Select what belongs to any of `keys`; `sql` has `{values}` where they stand as rows of a table."""
+        found: list[Row] = []
+        for part in _chunks(keys):
+            places = sql.format(values=_places(len(part), len(part[0])))
+            found += self.connection.execute(places, list(chain.from_iterable(part))).fetchall()
+        return found
+
+    def close(self) -> None:
+        """Close the connection and the lock. May be called twice; using the file afterwards is an Error."""
+        self.connection.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what SQLite and the disk say into UnavailableError: nothing has happened, and it is safe to try again."""
+    try:
+        yield
+    except (Error, OSError) as error:
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        raise UnavailableError(codes.STORE_UNAVAILABLE, str(name)) from error
+
+
+def written(at: datetime) -> str:
+    """Return a time as it stands in our files: UTC, microseconds, always 27 characters, so that it sorts."""
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return (
+        f"{utc.year:04}-{utc.month:02}-{utc.day:02}T{utc.hour:02}:{utc.minute:02}:{utc.second:02}.{utc.microsecond:06}Z"
+    )
+
+
+def instant(text: str) -> datetime:
+    """Return the time that `written` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types
+    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        for setting in SETTINGS:
+            connection.execute(setting)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        raise IntegrityError(f"{path.name} is there already, and is never overwritten") from None
+
+
+def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cut into powers of two, so that a handful of prepared statements serves every number of rows."""
+    at = 0
+    while left := len(rows) - at:
+        size = min(CHUNK, 1 << (left.bit_length() - 1))
+        yield rows[at : at + size]
+        at += size
+
+
+@lru_cache(maxsize=256)
+def _places(rows: int, columns: int) -> str:
+    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)

@@ -1,0 +1,13 @@
+"""Durable things on SQLite: the one commit, and what is read and derived from it.
+
+schema         what is kept, as SQLAlchemy metadata; migrations/ brings a file to it
+create         a new store, with the empty log's signed checkpoint; never over an old one
+journal        the one commit point: many messages a transaction, on the driver itself
+entries        the rows of one message, and the statements that write a group of them
+outbox         committed events on their way to the broker
+protections    what is known of protected identity, answered from memory
+lease          one of many processes does a thing
+integrator     leaves into the tree, a signed checkpoint about every second
+guard          a log that is absent, shorter or other than it was is not served
+views          what operators and auditors ask, read only
+"""

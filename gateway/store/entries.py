@@ -1,0 +1,249 @@
+"""The rows of a group of messages, and the statements that write them inside the journal's transaction.
+
+1. Number: where messages, leaves, events go on. The write lock is held, so nobody else numbers now.
+2. Look up: which messages came before. The lock makes the answer true until the commit, so no insert can collide.
+3. Compose rows: for a new message all of them; for a repeated one none, its answer is the first acceptance.
+4. Insert, a statement or a few per table, parents before children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+
+from gateway import codes
+from gateway.errors import ConflictError
+from gateway.message import (
+    Accepted,
+    ContractId,
+    Digest,
+    Fingerprint,
+    Leaf,
+    LeafHash,
+    MessageId,
+    OrganisationNumber,
+    Outcome,
+    PartnerId,
+    Protection,
+    Provenance,
+    Ready,
+    RecordOutcome,
+    Refusal,
+    SoapVersion,
+)
+from gateway.sqlite import File, Row, instant, written
+
+RANK = {
+    Protection.NONE: 0,
+    Protection.UNKNOWN: 1,
+    Protection.SEKRETESSMARKERING: 2,
+    Protection.SKYDDAD_FOLKBOKFORING: 3,
+}
+"""How much a status hides. UNKNOWN hides like a protection, but any statement of one is worth more."""
+
+_NUMBERS = """
+    SELECT (SELECT coalesce(max(id), 0) FROM messages) + 1, (SELECT coalesce(max(id), 0) FROM refusals) + 1,
+           (SELECT coalesce(max(position), -1) FROM leaves) + 1, (SELECT coalesce(max(id), 0) FROM outbox) + 1,
+           (SELECT coalesce(max(revision), 0) FROM protections) + 1
+"""
+_FACTS = (
+    "partner, organisation, message_id, digest, contract, soap, action, signer, created, received_at, accepted_at, "
+    "policy, outcomes, first_leaf, leaf_count"
+)
+_KNOWN = f"""
+    WITH wanted (p, o, m) AS (VALUES {{values}})
+    SELECT {_FACTS} FROM wanted CROSS JOIN messages ON partner = p AND organisation = o AND message_id = m
+"""  # noqa: S608  # CROSS JOIN: SQLite keeps the order, and looks each wanted one up
+_LEARN = """
+    ON CONFLICT (person) DO UPDATE SET protection = excluded.protection, rank = excluded.rank,
+        stated_at = max(stated_at, excluded.stated_at), revision = excluded.revision
+    WHERE excluded.rank > rank OR excluded.stated_at > stated_at
+"""
+"""More protection always applies; less, only when it was stated later (OSL 22 kap. 1 §: the marking stands until it is
+lifted). A late older statement may raise, and then keeps the later time: nothing as old lifts it again."""
+
+
+class _Known(NamedTuple):
+    """A message that came before, in this file or earlier in this group."""
+
+    digest: str
+    accepted: Accepted
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Where each table goes on."""
+
+    message: int
+    refusal: int
+    position: int
+    event: int
+    revision: int
+
+
+@dataclass(slots=True)
+class Rows:
+    """What a transaction will insert."""
+
+    messages: list[Row] = field(default_factory=list)
+    evidence: list[Row] = field(default_factory=list)
+    leaves: list[Row] = field(default_factory=list)
+    records: list[Row] = field(default_factory=list)
+    refusals: list[Row] = field(default_factory=list)
+    quarantine: list[Row] = field(default_factory=list)
+    outbox: list[Row] = field(default_factory=list)
+    learned: list[Row] = field(default_factory=list)
+
+
+class Group:
+    """The messages and refusals of one transaction. Made, filled and written under the write lock."""
+
+    def __init__(self, file: File, at: datetime, readies: Sequence[Ready]) -> None:
+        """`at` is the acceptance time of all; `readies` are the messages that `accept` will be called with."""
+        self._file = file
+        self._at = at
+        self._written = written(at)
+        self._numbers = Numbers(*file.connection.execute(_NUMBERS).fetchone())
+        self._known = {_identity(accepted.provenance): (digest, accepted) for digest, accepted in self._before(readies)}
+        self.rows = Rows()
+
+    def accept(self, ready: Ready) -> Accepted:
+        """Compose the rows of a message, or answer it as it was answered before. Raises ConflictError."""
+        provenance = ready.provenance
+        identity = _identity(provenance)
+        known = self._known.get(identity)
+        if known is not None:
+            return _again(ready, *known)
+        leaves = tuple(leaf.hash for leaf in ready.leaves)
+        accepted = Accepted(
+            provenance=provenance, accepted_at=self._at, outcomes=ready.outcomes, leaves=leaves, repeated=False
+        )
+        self._message(ready)
+        self._known[identity] = (provenance.digest, accepted)
+        return accepted
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Compose the rows of a refusal."""
+        numbers, rows, error, sealed = self._numbers, self.rows, refusal.error, refusal.sealed
+        number, numbers.refusal = numbers.refusal, numbers.refusal + 1
+        rows.refusals.append((
+            number, refusal.partner, refusal.contract, error.code.name, error.code.step.value, error.detail,
+            written(refusal.at), refusal.quarantined, numbers.position, sealed.key_id, sealed.wrapped_key,
+        ))  # fmt: skip
+        if refusal.quarantined:
+            rows.quarantine.append((number, sealed.evidence))
+        self._leaves((refusal.leaf,), sealed.records, refusal=number)
+
+    def write(self, fault: Callable[[str], None]) -> None:
+        """Insert everything; `fault` is told what has been written."""
+        for table, columns, rows, then in (
+            ("messages", f"id, {_FACTS}", self.rows.messages, ""),
+            ("evidence", "message, key_id, wrapped_key, sealed", self.rows.evidence, ""),
+            ("leaves", "position, hash, entry, message, refusal", self.rows.leaves, ""),
+            ("records", "position, pseudonym, sealed", self.rows.records, ""),
+            (
+                "refusals",
+                "id, partner, contract, code, step, detail, at, quarantined, position, key_id, wrapped_key",
+                self.rows.refusals,
+                "",
+            ),
+            ("quarantine", "refusal, sealed", self.rows.quarantine, ""),
+            ("outbox", "id, message, event, type, partition, queues, body", self.rows.outbox, ""),
+            ("protections", "person, protection, rank, stated_at, revision", self.rows.learned, _LEARN),
+        ):
+            if rows:
+                self._file.insert(table, columns, rows, then)
+                fault(table)
+
+    def _message(self, ready: Ready) -> None:
+        numbers, rows, source, sealed = self._numbers, self.rows, ready.provenance, ready.sealed
+        number, numbers.message = numbers.message, numbers.message + 1
+        outcomes = orjson.dumps([(one.position, one.outcome, one.code) for one in ready.outcomes]).decode()
+        rows.messages.append((
+            number, source.partner, source.organisation, source.message_id, source.digest, source.contract,
+            source.version.value, source.action, source.signer, written(source.created), written(source.received_at),
+            self._written, ready.policy, outcomes, numbers.position, len(ready.leaves),
+        ))  # fmt: skip
+        rows.evidence.append((number, sealed.key_id, sealed.wrapped_key, sealed.evidence))
+        self._leaves(ready.leaves, sealed.records, message=number)
+        for event in ready.events:
+            rows.outbox.append(
+                (numbers.event, number, event.id, event.type, event.partition, " ".join(event.queues), event.body)
+            )
+            numbers.event += 1
+        for one in ready.learned:
+            rank = RANK[one.protection]
+            rows.learned.append((one.person, one.protection.value, rank, one.stated_at, numbers.revision))
+            numbers.revision += 1
+
+    def _leaves(
+        self,
+        leaves: Sequence[Leaf],
+        sealed: Sequence[bytes],
+        *,
+        message: int | None = None,
+        refusal: int | None = None,
+    ) -> None:
+        position = self._numbers.position
+        for leaf, record in zip(leaves, sealed, strict=True):
+            self.rows.leaves.append((position, leaf.hash, leaf.entry, message, refusal))
+            self.rows.records.append((position, leaf.pseudonym, record))
+            position += 1
+        self._numbers.position = position
+
+    def _before(self, readies: Sequence[Ready]) -> list[_Known]:
+        """Return those messages of the group that the file has already."""
+        identities = [_identity(ready.provenance) for ready in readies]
+        return [self._first(row) for row in self._file.match(_KNOWN, identities)]
+
+    def _first(self, row: Row) -> _Known:
+        """Build the first acceptance again from its row."""
+        provenance = Provenance(
+            partner=PartnerId(row[0]),
+            organisation=OrganisationNumber(row[1]),
+            message_id=MessageId(row[2]),
+            digest=Digest(row[3]),
+            contract=ContractId(row[4]),
+            version=SoapVersion(row[5]),
+            action=row[6],
+            signer=Fingerprint(row[7]),
+            created=instant(row[8]),
+            received_at=instant(row[9]),
+        )
+        first, count = row[13], row[14]
+        hashes = self._file.connection.execute(
+            "SELECT hash FROM leaves WHERE position >= ? AND position < ? ORDER BY position", (first, first + count)
+        )
+        accepted = Accepted(
+            provenance=provenance,
+            accepted_at=instant(row[10]),
+            outcomes=read_outcomes(row[12]),
+            leaves=tuple(LeafHash(one) for (one,) in hashes),
+            repeated=True,
+        )
+        return _Known(provenance.digest, accepted)
+
+
+def read_outcomes(text: str) -> tuple[RecordOutcome, ...]:
+    """Read the column `messages.outcomes`."""
+    return tuple(
+        RecordOutcome(position=position, outcome=Outcome(outcome), code=code)
+        for position, outcome, code in orjson.loads(text)
+    )
+
+
+def _again(ready: Ready, digest: str, first: Accepted) -> Accepted:
+    if digest != ready.provenance.digest:
+        raise ConflictError(codes.CONFLICT, "the digest is not the first one's")
+    # The facts are the first acceptance's; only the answer's SOAP version is the one spoken now.
+    provenance = replace(first.provenance, version=ready.provenance.version)
+    return replace(first, provenance=provenance, repeated=True)
+
+
+def _identity(provenance: Provenance) -> tuple[str, str, str]:
+    """Return what names a message: the sender's own id, unique per sender (design: partner and organisation)."""
+    return provenance.partner, provenance.organisation, provenance.message_id

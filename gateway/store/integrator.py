@@ -1,0 +1,238 @@
+"""Takes committed leaves into the tree, and signs a checkpoint about every second when it has grown.
+
+One integrator at a time, by lease. A step:
+
+1. Hold the lease.
+2. Take up the tree at the last checkpoint, if another process or an error has moved us from it: the stored tiles must
+   give the root that was signed.
+3. Read the leaves after it. They are immutable and without gaps, so this needs no lock.
+4. Append them, and fill tiles.
+5. Sign. Nobody has seen this checkpoint yet: should we die here, the next one is longer, never another of this size
+   with other leaves, for the leaves are durable already.
+6. In one short transaction: still the holder, still at the same last checkpoint; then tiles and checkpoint.
+7. Write the anchor. Should we die before, the next step finds it shorter and writes it.
+
+Start and recovery are the same step. When stored things disagree it stops for good: a person must look.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.audit import checkpoint, note, tiles, tree
+from gateway.errors import GatewayError, IntegrityError, UnavailableError
+from gateway.ports import Clock
+from gateway.sqlite import File, translated, written
+from gateway.store import anchor, create
+from gateway.store.lease import TTL, Lease, held
+from gateway.store.log import Signed, StoredLog, check
+
+LEASE = "integrator"
+BATCH = 20_000
+"""Most leaves in one checkpoint: some tenths of a second of work, and a transaction of under a megabyte."""
+
+
+class _Edge:
+    """The growing side of the tree: the frontier, and the tiles that are not full."""
+
+    def __init__(self, last: Signed, log: StoredLog) -> None:
+        self.frontier = tree.Frontier.of(last.size, log.nodes())
+        if self.frontier.root() != last.root:
+            raise IntegrityError(f"the stored tree does not have the root signed for {last.size} leaves")
+        self._open: list[bytearray] = []
+        size = last.size
+        while size:
+            number, width = divmod(size, tiles.WIDTH)
+            filled = log.tile(len(self._open), number) if width else b""
+            if len(filled) != width * tiles.HASH:
+                raise IntegrityError(f"tile {len(self._open)}/{number} is not of {width} hashes")
+            self._open.append(bytearray(filled))
+            size = number
+
+    def append(self, hashes: list[bytes]) -> list[tuple[int, int, bytes]]:
+        """Add leaves, and return (level, number, hashes) of every tile that changed."""
+        full: list[tuple[int, int, bytes]] = []
+        touched = set()
+        for leaf in hashes:
+            index = self.frontier.size
+            for level, node in enumerate(self.frontier.append(leaf)[:: tiles.HEIGHT]):
+                if level == len(self._open):
+                    self._open.append(bytearray())
+                tile = self._open[level]
+                tile += node
+                touched.add(level)
+                if len(tile) == tiles.WIDTH * tiles.HASH:
+                    full.append((level, index >> (tiles.HEIGHT * (level + 1)), bytes(tile)))
+                    tile.clear()
+        part = [
+            (level, self.frontier.size >> (tiles.HEIGHT * (level + 1)), bytes(self._open[level]))
+            for level in sorted(touched)
+            if self._open[level]
+        ]
+        return full + part
+
+
+class Integrator:
+    """`start` makes a thread of it; `step` does one round, for tests and for `gateway audit`."""
+
+    def __init__(  # noqa: PLR0913  # settings, each by its name
+        self,
+        folder: Path,
+        *,
+        signer: note.Signer,
+        clock: Clock,
+        holder: str,
+        interval: timedelta = timedelta(seconds=1),
+        ttl: timedelta = TTL,
+        alarm: Callable[[GatewayError], None] = lambda _error: None,
+        faults: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        """Open the store.
+
+        Args:
+            folder: `[store] path`. Raises IntegrityError if no store is there.
+            signer: `[keys] checkpoint`, by the name of `[audit] origin`.
+            clock: Gives the checkpoints' times, and tells when leases end.
+            holder: Names this process and no other.
+            interval: Between checkpoints.
+            ttl: Of the lease.
+            alarm: Told every error of the thread; after an IntegrityError the thread has ended.
+            faults: Told each point of a step (`sign`, `tiles`, `commit`, `committed`, `anchored`); tests fail there.
+        """
+        self._file = File(folder / create.DATABASE)
+        self._anchor = folder / create.ANCHOR
+        self._log = StoredLog(self._file)
+        self._lease = Lease(folder / create.DATABASE, LEASE, holder=holder, clock=clock, ttl=ttl)
+        self._holder = holder
+        self._signer = signer
+        self._clock = clock
+        self._interval = interval.total_seconds()
+        self._alarm = alarm
+        self._fault = faults
+        self._edge: _Edge | None = None
+        self._more = False
+        self._anchored = -1
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
+
+    def start(self) -> None:
+        """Go on stepping in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after a last step, give the lease back and close the files."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        try:
+            self._lease.release()
+        except UnavailableError as error:
+            self._alarm(error)
+        self._lease.close()
+        self._file.close()
+
+    def step(self) -> checkpoint.Checkpoint | None:
+        """Integrate up to `BATCH` leaves; None if there is nothing new, or another process is the integrator.
+
+        Raises:
+            IntegrityError: Stored things disagree. Nothing was changed; a person must look.
+            UnavailableError: The disk did not take it. The next step begins anew.
+        """
+        try:
+            with translated():
+                return self._step()
+        except BaseException:
+            self._edge = None  # whatever was half done in memory: take it up again from the file
+            raise
+
+    def _step(self) -> checkpoint.Checkpoint | None:
+        # 1. The lease.
+        if not self._lease.hold():
+            self._edge = None
+            return None
+        # 2. The tree at the last checkpoint.
+        last = self._log.last()
+        if self._edge is None or self._edge.frontier.size != last.size:
+            self._edge = self._take_up(last)
+        # 3. Leaves after it.
+        leaves = self._log.leaves(last.size, BATCH)
+        self._more = len(leaves) == BATCH
+        if not leaves:
+            return None
+        # 4. Into the tree.
+        for expected, (position, stored, entry) in enumerate(leaves, start=last.size):
+            check(expected, position, stored, entry)
+        changed = self._edge.append([stored for _, stored, _ in leaves])
+        # 5. Sign.
+        self._fault("sign")
+        frontier = self._edge.frontier
+        grown = checkpoint.Checkpoint(origin=self._signer.key.name, size=frontier.size, root=frontier.root())
+        signed = checkpoint.sign(grown, self._signer)
+        # 6. Commit.
+        if not self._commit(last, grown, signed, changed):
+            self._edge = None
+            return None
+        self._fault("committed")
+        # 7. The anchor.
+        self._write_anchor(grown.size, signed)
+        self._fault("anchored")
+        return grown
+
+    def _take_up(self, last: Signed) -> _Edge:
+        found = checkpoint.verify(last.note, self._signer.key)
+        if (found.size, found.root) != (last.size, last.root):
+            raise IntegrityError(f"the checkpoint stored for {last.size} leaves is one for {found.size}")
+        edge = _Edge(last, self._log)
+        if self._anchored < last.size:
+            self._renew_anchor(last)
+        return edge
+
+    def _renew_anchor(self, last: Signed) -> None:
+        anchored = checkpoint.verify(anchor.read(self._anchor), self._signer.key)
+        if anchored.size > last.size:
+            raise IntegrityError(f"the log was signed at {anchored.size} leaves and has {last.size}")
+        if tree.root(anchored.size, self._log.nodes()) != anchored.root:
+            raise IntegrityError(f"the stored tree does not have the root signed for {anchored.size} leaves")
+        if anchored.size < last.size:
+            self._write_anchor(last.size, last.note)
+        self._anchored = last.size
+
+    def _write_anchor(self, size: int, signed: bytes) -> None:
+        anchor.write(self._anchor, signed)
+        self._anchored = size
+
+    def _commit(
+        self, last: Signed, grown: checkpoint.Checkpoint, signed: bytes, changed: list[tuple[int, int, bytes]]
+    ) -> bool:
+        """Write tiles and checkpoint, unless another process has gone on meanwhile."""
+        with self._file.writing():
+            if not held(self._file, LEASE, self._holder) or self._log.last().size != last.size:
+                return False
+            self._file.insert(
+                "tiles",
+                "level, number, hashes",
+                changed,
+                "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+            )
+            self._fault("tiles")
+            self._file.insert(
+                "checkpoints", "size, root, note, at", [(grown.size, grown.root, signed, written(self._clock.now()))]
+            )
+            self._fault("commit")
+        return True
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            stopping = self._stopping.wait(self._interval)
+            try:
+                while self.step() is not None and self._more:
+                    continue
+            except IntegrityError as error:
+                self._alarm(error)
+                return
+            except GatewayError as error:
+                self._alarm(error)

@@ -1,0 +1,196 @@
+"""The one commit point: many messages in one transaction, written by one thread, durable before anybody is told.
+
+1. `accept` and `refuse` put an entry in line and return a future. Beyond `backlog` they say no.
+2. The thread takes the first in line and waits for the file's write lock; whoever came meanwhile joins the group. So
+   groups grow by themselves when the disk or another process is slow, and one message alone waits for nobody.
+3. Everything of the group is inserted, then committed. **Before the commit nothing has happened; after it the messages
+   are ours.** An error before or in it means UnavailableError for the group; resending is safe either way, because a
+   message that was committed after all is found again.
+4. Protected identities just learned are made known in memory; then the futures get their results, the relay a push.
+
+A message that the database cannot hold (not the disk's fault but its own) must not fail its neighbours: the group is
+then written again one by one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from gateway import codes
+from gateway.errors import ConflictError, GatewayError, UnavailableError
+from gateway.message import Accepted, Ready, Refusal
+from gateway.ports import Clock
+from gateway.sqlite import Error, File, OwnFault
+from gateway.store.entries import Group
+
+
+def _nothing() -> None:
+    pass
+
+
+def _no_fault(_point: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A message or a refusal in line, and who waits for it."""
+
+    form: Ready | Refusal
+    future: Future[Accepted | None]
+
+
+class SqliteJournal:
+    """Keeps the promises of `ports.Journal` on `gateway.db`."""
+
+    def __init__(  # noqa: PLR0913  # settings, each by its name
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        group: int = 128,
+        backlog: int = 2000,
+        learned: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = _nothing,
+        faults: Callable[[str], None] = _no_fault,
+    ) -> None:
+        """Open the store and start the writer thread.
+
+        Args:
+            path: `gateway.db`. Raises IntegrityError if it is not there.
+            clock: Gives the acceptance times.
+            group: Most entries in one transaction.
+            backlog: Most entries in line.
+            learned: Called after a commit that changed what is known of protected identity, before its results.
+            committed: Called after a commit that left events in the outbox.
+            faults: Told each point of the way (`begin`, each table, `commit`, `committed`, `answer`); tests fail there.
+        """
+        self._file = File(path)
+        self._clock = clock
+        self._group = group
+        self._backlog = backlog
+        self._learned = learned
+        self._committed = committed
+        self._fault = faults
+        self._line: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._open = True
+        self._door = threading.Lock()
+        self._writer = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._writer.start()
+
+    def accept(self, ready: Ready) -> Future[Accepted]:
+        """Commit the message (`ports.Journal`). Raises UnavailableError at once if the line is full or closed."""
+        return self._enter(ready)  # type: ignore[return-value]  # a Ready's future gets an Accepted
+
+    def refuse(self, refusal: Refusal) -> Future[None]:
+        """Commit the refusal (`ports.Journal`). Raises UnavailableError at once if the line is full or closed."""
+        return self._enter(refusal)  # type: ignore[return-value]  # a Refusal's future gets None
+
+    def close(self) -> None:
+        """Commit what is in line, then stop. May be called twice."""
+        with self._door:
+            if self._open:
+                self._open = False
+                self._line.put(None)
+        self._writer.join()
+
+    def waiting(self) -> int:
+        """Return how many entries are in line."""
+        return self._line.qsize()
+
+    def _enter(self, form: Ready | Refusal) -> Future[Accepted | None]:
+        future: Future[Accepted | None] = Future()
+        with self._door:
+            if not self._open:
+                raise UnavailableError(codes.DRAINING)
+            if self._line.qsize() >= self._backlog:
+                raise UnavailableError(codes.OVERLOADED)
+            self._line.put(_Entry(form, future))
+        return future
+
+    def _run(self) -> None:
+        while (first := self._line.get()) is not None:
+            if first.future.set_running_or_notify_cancel():
+                self._write([first], gather=True)
+        self._file.close()
+
+    def _write(self, group: list[_Entry], *, gather: bool) -> None:
+        """Commit a group, then answer it."""
+        try:
+            with self._file.writing():
+                self._fault("begin")
+                if gather:
+                    self._gather(group)
+                written, answers = self._compose(group)
+                written.write(self._fault)
+                self._fault("commit")
+        except Exception as error:  # noqa: BLE001  # the thread must live on, and somebody waits for an answer
+            self._not_written(group, error)
+            return
+        try:
+            self._fault("committed")
+            self._answer(group, written, answers)
+        except Exception as error:  # noqa: BLE001  # as above; it is committed, and resending will find it
+            _fail(group, codes.INTERNAL, error)
+
+    def _gather(self, group: list[_Entry]) -> None:
+        """Let those join who came while the lock was waited for."""
+        while len(group) < self._group:
+            try:
+                entry = self._line.get_nowait()
+            except Empty:
+                return
+            if entry is None:  # closing: the mark must be found again, after this group
+                self._line.put(None)
+                return
+            if entry.future.set_running_or_notify_cancel():
+                group.append(entry)
+
+    def _compose(self, group: list[_Entry]) -> tuple[Group, list[Accepted | GatewayError | None]]:
+        written = Group(self._file, self._clock.now(), [entry.form for entry in group if isinstance(entry.form, Ready)])
+        answers: list[Accepted | GatewayError | None] = []
+        for entry in group:
+            if isinstance(entry.form, Refusal):
+                written.refuse(entry.form)
+                answers.append(None)
+                continue
+            try:
+                answers.append(written.accept(entry.form))
+            except ConflictError as error:
+                answers.append(error)
+        return written, answers
+
+    def _not_written(self, group: list[_Entry], error: Exception) -> None:
+        if isinstance(error, (Error, OSError)) and not isinstance(error, OwnFault):
+            _fail(group, codes.STORE_UNAVAILABLE, error)
+        elif len(group) > 1:
+            for entry in group:
+                self._write([entry], gather=False)
+        else:
+            _fail(group, codes.INTERNAL, error)
+
+    def _answer(self, group: list[_Entry], written: Group, answers: list[Accepted | GatewayError | None]) -> None:
+        if written.rows.learned:
+            self._learned()
+        self._fault("answer")
+        for entry, answer in zip(group, answers, strict=True):
+            if isinstance(answer, GatewayError):
+                entry.future.set_exception(answer)
+            else:
+                entry.future.set_result(answer)
+        if written.rows.outbox:
+            self._committed()
+
+
+def _fail(group: list[_Entry], code: codes.Code, error: Exception) -> None:
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    for entry in group:
+        if not entry.future.done():
+            unavailable = UnavailableError(code, str(name))
+            unavailable.__cause__ = error
+            entry.future.set_exception(unavailable)

@@ -1,0 +1,306 @@
+"""What operators and auditors ask of the store: read only, one method a question.
+
+Rows come back as small frozen forms; sealed things stay sealed (`trust.sealing` opens them, for those who hold the
+key).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, NullPool, Row, Select, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
+
+from gateway import codes
+from gateway.audit import note, proof, tree, verify
+from gateway.audit.checkpoint import Checkpoint
+from gateway.errors import IntegrityError, UnavailableError
+from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
+from gateway.sqlite import DRIVER, File, instant, translated
+from gateway.store import create, schema
+from gateway.store.entries import read_outcomes
+from gateway.store.log import StoredLog
+
+_Row = Row[*tuple[Any, ...]]
+_Query = Select[*tuple[Any, ...]]
+_COUNTED = ("messages", "refusals", "quarantine", "leaves", "outbox", "protections", "checkpoints")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An accepted message."""
+
+    number: int
+    partner: str
+    organisation: str
+    message_id: str
+    digest: str
+    contract: str
+    signer: str
+    created: datetime
+    received_at: datetime
+    accepted_at: datetime
+    policy: str
+    outcomes: tuple[RecordOutcome, ...]
+    first_leaf: int
+    leaf_count: int
+    undelivered: int
+    """Its events that the broker has not confirmed yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A refused message."""
+
+    number: int
+    partner: str
+    contract: str
+    code: str
+    step: str
+    detail: str
+    at: datetime
+    quarantined: bool
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A leaf of the log, and what it tells of."""
+
+    position: int
+    hash: LeafHash
+    entry: bytes
+    message: int | None
+    refusal: int | None
+
+
+class Views:
+    """Opens the file for each question, so it may be kept by any thread and holds nothing up."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is `[store] path`. Raises IntegrityError if no store is there."""
+        self._path = folder / create.DATABASE
+        if not self._path.is_file():
+            raise IntegrityError(f"{self._path.name} is not there; `gateway init` makes a new store")
+        self._engine = create_engine(f"sqlite:///{self._path}", module=DRIVER, poolclass=NullPool)
+        event.listen(self._engine, "connect", _read_only)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many rows each table of interest has."""
+        with self._reading() as connection:
+            return {
+                name: connection.scalar(select(func.count()).select_from(schema.METADATA.tables[name])) or 0
+                for name in _COUNTED
+            }
+
+    def messages(self, *, message_id: MessageId | None = None, limit: int = 100) -> Sequence[Message]:
+        """Return accepted messages, the newest first; several senders may have used one id."""
+        table = schema.messages
+        query = select(table).order_by(table.c.id.desc()).limit(limit)
+        if message_id is not None:
+            query = query.where(table.c.message_id == message_id)
+        rows = self._all(query)
+        mine = schema.outbox.c.message
+        waiting = select(mine, func.count()).where(mine.in_([row.id for row in rows])).group_by(mine)
+        undelivered = {row[0]: row[1] for row in self._all(waiting)}
+        return [_message(row, undelivered.get(row.id, 0)) for row in rows]
+
+    def refusals(self, *, code: str | None = None, limit: int = 100) -> Sequence[Refused]:
+        """Return refused messages, the newest first."""
+        table = schema.refusals
+        query = select(table).order_by(table.c.id.desc()).limit(limit)
+        if code is not None:
+            query = query.where(table.c.code == code)
+        return [
+            Refused(
+                number=row.id,
+                partner=row.partner,
+                contract=row.contract,
+                code=row.code,
+                step=row.step,
+                detail=row.detail,
+                at=instant(row.at),
+                quarantined=row.quarantined,
+                position=row.position,
+            )
+            for row in self._all(query)
+        ]
+
+    def refused_by_code(self) -> Mapping[str, int]:
+        """Return how many messages were refused, by code."""
+        table = schema.refusals
+        query = select(table.c.code, func.count()).group_by(table.c.code).order_by(table.c.code)
+        return {row[0]: row[1] for row in self._all(query)}
+
+    def leaf(self, leaf: LeafHash) -> Entry | None:
+        """Return the leaf with this hash, as a receipt quotes it."""
+        with self._log() as log:
+            position = log.position(leaf)
+        return None if position is None else self._entries(schema.leaves.c.position == position)[0]
+
+    def leaves(self, message: int) -> Sequence[Entry]:
+        """Return the leaves of an accepted message, in order of its records."""
+        table = schema.messages
+        row = self._one(select(table.c.first_leaf, table.c.leaf_count).where(table.c.id == message))
+        first, count = (row.first_leaf, row.leaf_count) if row else (0, 0)
+        return self._entries(schema.leaves.c.position.between(first, first + count - 1))
+
+    def history(self, person: Pseudonym) -> Sequence[Entry]:
+        """Return every leaf about one person, the oldest first: who gave what about them, and what was decided."""
+        mine = select(schema.records.c.position).where(schema.records.c.pseudonym == person)
+        return self._entries(schema.leaves.c.position.in_(mine))
+
+    def sealed_message(self, message: int) -> Sealed | None:
+        """Return evidence and records of an accepted message; None after gallring."""
+        table = schema.evidence
+        row = self._one(select(table).where(table.c.message == message))
+        if row is None:
+            return None
+        return self._sealed(row.key_id, row.wrapped_key, row.sealed, schema.leaves.c.message == message)
+
+    def sealed_refusal(self, refusal: int) -> Sealed | None:
+        """Return the record of a refusal, and its evidence if it was quarantined; None after gallring."""
+        table, apart = schema.refusals, schema.quarantine
+        row = self._one(
+            select(table.c.key_id, table.c.wrapped_key, apart.c.sealed)
+            .outerjoin_from(table, apart)
+            .where(table.c.id == refusal)
+        )
+        if row is None or row.wrapped_key is None:
+            return None
+        return self._sealed(row.key_id, row.wrapped_key, row.sealed or b"", schema.leaves.c.refusal == refusal)
+
+    def checkpoint(self) -> bytes:
+        """Return the last signed checkpoint. Raises IntegrityError if there is none."""
+        with self._log() as log:
+            return log.last().note
+
+    def unsigned(self, now: datetime) -> tuple[int, timedelta]:
+        """Return how many leaves no checkpoint covers yet, and how long the oldest has waited."""
+        with self._log() as log:
+            last, length = log.last().size, log.length()
+        leaves, messages, refusals = schema.leaves.c, schema.messages.c, schema.refusals.c
+        query = (
+            select(func.coalesce(messages.accepted_at, refusals.at))
+            .select_from(schema.leaves)
+            .outerjoin(schema.messages, messages.id == leaves.message)
+            .outerjoin(schema.refusals, refusals.id == leaves.refusal)
+            .where(leaves.position == last)
+        )
+        row = self._one(query)
+        return length - last, (now - instant(row[0])) if row and row[0] else timedelta(0)
+
+    def proof(self, leaf: LeafHash) -> proof.Proof | None:
+        """Return the proof that the log holds a leaf; None if it has none of this hash.
+
+        Raises UnavailableError when it has, but no checkpoint covers it yet: ask again within the merge delay.
+        """
+        found = self.leaf(leaf)
+        if found is None:
+            return None
+        with self._log() as log:
+            last = log.last()
+            if found.position >= last.size:
+                raise UnavailableError(codes.STORE_UNAVAILABLE, f"leaf {found.position} is not signed for yet")
+            path = tree.inclusion(found.position, last.size, log.nodes())
+            return proof.Proof(index=found.position, path=path, checkpoint=last.note)
+
+    def consistency(self, first: int) -> tuple[Checkpoint, tuple[bytes, ...]]:
+        """Return the last checkpoint (unverified) and the proof that it only adds to the log of `first` leaves."""
+        with self._log() as log:
+            last = log.last()
+            path = tree.consistency(first, last.size, log.nodes())
+            origin = last.note.partition(b"\n")[0].decode()
+            return Checkpoint(origin=origin, size=last.size, root=last.root), path
+
+    def verify_log(self, key: note.Key) -> verify.Report:
+        """Compute the whole log again from its entries and compare everything. Raises IntegrityError.
+
+        Beyond what `audit.verify` does: positions without gaps, hashes, and every leaf told of by exactly one message
+        or refusal, so that nothing was accepted without its leaf and no leaf has lost its message.
+        """
+        with self._log() as log:
+            report = verify.log(log.entries(), log.checkpoints(), key, read=log.tile)
+            log.check_owners()
+            return report
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.dispose()
+
+    def _entries(self, condition: ColumnElement[bool]) -> list[Entry]:
+        table = schema.leaves
+        return [
+            Entry(
+                position=row.position,
+                hash=LeafHash(row.hash),
+                entry=row.entry,
+                message=row.message,
+                refusal=row.refusal,
+            )
+            for row in self._all(select(table).where(condition).order_by(table.c.position))
+        ]
+
+    def _sealed(self, key_id: str, wrapped_key: bytes, evidence: bytes, leaves: ColumnElement[bool]) -> Sealed:
+        query = (
+            select(schema.records.c.sealed)
+            .join_from(schema.leaves, schema.records)
+            .where(leaves)
+            .order_by(schema.leaves.c.position)
+        )
+        records = tuple(row.sealed for row in self._all(query))
+        return Sealed(key_id=key_id, wrapped_key=wrapped_key, evidence=evidence, records=records)
+
+    def _all(self, query: _Query) -> Sequence[_Row]:
+        with self._reading() as connection:
+            return connection.execute(query).all()
+
+    def _one(self, query: _Query) -> _Row | None:
+        with self._reading() as connection:
+            return connection.execute(query).first()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise UnavailableError(codes.STORE_UNAVAILABLE, type(error.orig).__name__) from error
+
+    @contextmanager
+    def _log(self) -> Iterator[StoredLog]:
+        file = File(self._path)
+        try:
+            with translated(), file.reading():
+                yield StoredLog(file)
+        finally:
+            file.close()
+
+
+def _read_only(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver has no types
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _message(row: _Row, undelivered: int) -> Message:
+    return Message(
+        number=row.id,
+        partner=row.partner,
+        organisation=row.organisation,
+        message_id=row.message_id,
+        digest=row.digest,
+        contract=row.contract,
+        signer=row.signer,
+        created=instant(row.created),
+        received_at=instant(row.received_at),
+        accepted_at=instant(row.accepted_at),
+        policy=row.policy,
+        outcomes=read_outcomes(row.outcomes),
+        first_leaf=row.first_leaf,
+        leaf_count=row.leaf_count,
+        undelivered=undelivered,
+    )

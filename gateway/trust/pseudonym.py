@@ -1,0 +1,36 @@
+"""Persons under another name: what logs, queues and indexes may hold (GDPR art. 4.5 and 25).
+
+A pseudonym is HMAC-SHA256 under a key of our own, so that nobody outside can try all some ten million numbers against
+it. The same person has the same pseudonym for as long as the key lives, which is what keeps a person's events in order
+and a record findable; it is still personal data, and guarded as such.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from gateway.errors import ConfigError
+from gateway.message import Person, Pseudonym
+
+KEY = 32
+"""Least bytes of the key: as many as the hash has (RFC 2104 section 3)."""
+_DOMAIN = b"gateway/person/1\0"
+"""So that the same key and digits never give the same name in another use."""
+_HEX = 32
+"""Characters kept, 128 bits: two persons of a hundred million meet with a chance below 2^-75."""
+
+
+class Pseudonyms:
+    """The pseudonyms under one key."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        """`key` is secret and at least `KEY` bytes. Raises ConfigError if it is shorter."""
+        if len(key) < KEY:
+            raise ConfigError(f"keys.pseudonym: holds {len(key)} bytes; at least {KEY} are needed")
+        self._key = key
+
+    def of(self, person: Person) -> Pseudonym:
+        """Return 32 hex characters for a person's number, as the adapter normalised it."""
+        return Pseudonym(hmac.digest(self._key, _DOMAIN + person.number.encode(), "sha256").hex()[:_HEX])

@@ -1,0 +1,299 @@
+"""Small builders of the forms that store, audit and broker work on, for tests that start after the path.
+
+Leaves are real (`audit.leaf` makes them); sealing is not: `trust.sealing` has its own tests.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tempfile
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway import codes
+from gateway.audit import leaf, note
+from gateway.audit.checkpoint import Checkpoint
+from gateway.broker import schedule
+from gateway.config import Queue
+from gateway.errors import ContractError, PurposeError
+from gateway.message import (
+    Admitted,
+    ContractId,
+    Decision,
+    Digest,
+    Event,
+    EventId,
+    Fingerprint,
+    Labels,
+    LeafHash,
+    Learned,
+    MessageId,
+    NumberKind,
+    OrganisationNumber,
+    Outcome,
+    PartnerId,
+    Permitted,
+    Person,
+    Protection,
+    Provenance,
+    Pseudonym,
+    Ready,
+    Received,
+    RecordOutcome,
+    Refusal,
+    Sealed,
+    SoapVersion,
+    Withheld,
+)
+from gateway.sqlite import File
+from gateway.store import create
+from gateway.store.integrator import Integrator
+from gateway.store.journal import SqliteJournal
+
+ORIGIN = "utbyte.forsakringskassan.example/audit"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+POLICY = "ab" * 32
+NUMBERS = ("189001019802", "189001119800", "189001219808", "189001319806")
+"""Official test numbers (Skatteverket)."""
+QUEUES = (
+    Queue(name="sjukpenning.inkomst", types=("inkomst",), purposes=("handlaggning",)),
+    Queue(name="sjukpenning.franvaro", types=("franvaro",), purposes=("handlaggning",), delivery_limit=2),
+)
+FIRST, SECOND = (queue.name for queue in QUEUES)
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        with self._lock:
+            return self.at
+
+    def pass_(self, time: timedelta) -> None:
+        with self._lock:
+            self.at += time
+
+
+def signer(name: str = ORIGIN) -> note.Signer:
+    """The same key on every call, so that a store made by one process can be opened by another."""
+    return note.Signer(name, Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def salt(text: str) -> bytes:
+    return hashlib.sha256(b"salt" + text.encode()).digest()
+
+
+def provenance(
+    message_id: str = "urn:uuid:1", *, content: str = "", partner: str = "skatteverket", **more
+) -> Provenance:
+    return Provenance(
+        **{
+            "partner": PartnerId(partner),
+            "organisation": OrganisationNumber("2021005448"),
+            "contract": ContractId(f"{partner}/arbetsgivardeklaration"),
+            "message_id": MessageId(message_id),
+            "digest": Digest(digest(content or message_id)),
+            "version": SoapVersion.SOAP_11,
+            "action": None,
+            "signer": Fingerprint(digest("signer")),
+            "created": NOON - timedelta(seconds=3),
+            "received_at": NOON - timedelta(seconds=1),
+            **more,
+        }
+    )
+
+
+def decision(record: int = 1, *, number: str = NUMBERS[0], **more) -> Decision:
+    return Decision(
+        **{
+            "record": record,
+            "kind": "inkomst",
+            "person": Person(number=number, kind=NumberKind.PERSONNUMMER, check_digit_valid=True),
+            "outcome": Outcome.PERMIT,
+            "quarantined": False,
+            "reasons": ("FIELD_NOT_IN_BASIS",),
+            "basis": "SKV-AGI-INKOMST",
+            "lagrum": ("SFL-26-19@2011:1244",),
+            "fields": {"belopp": 25_000, "period": "202610", "arbetsplats": "Ö\u2028"},
+            "withheld": (Withheld(field="telefon", reason="FIELD_NOT_IN_BASIS"),),
+            "protection": Protection.NONE,
+            "learned": None,
+            "stated_at": 0,
+            "labels": Labels(
+                purposes=frozenset({"handlaggning", "kontroll"}),
+                benefits=None,
+                retention="SFB 114:15",
+                no_onward=True,
+            ),
+            **more,
+        }
+    )
+
+
+def permitted(*decisions: Decision, source: Provenance | None = None) -> Permitted:
+    return Permitted(
+        provenance=source or provenance(), decisions=decisions or (decision(),), policy=POLICY, evidence=b"<exact/>"
+    )
+
+
+def pseudonym(number: str) -> Pseudonym:
+    return Pseudonym(digest("pseudonym" + number)[:32])
+
+
+def sealed(count: int, evidence: bytes = b"sealed evidence") -> Sealed:
+    return Sealed(
+        key_id="kek-1",
+        wrapped_key=b"\x01" * 60,
+        evidence=evidence,
+        records=tuple(b"sealed record %d" % n for n in range(count)),
+    )
+
+
+def event(
+    name: str, *, partition: str = "p", queues: tuple[str, ...] = (FIRST,), body: bytes = b"", kind: str = "inkomst"
+) -> Event:
+    return Event(
+        id=EventId(name),
+        type=kind,
+        partition=Pseudonym(partition),
+        queues=queues,
+        body=body or b'{"id":"' + name.encode() + b'"}',
+    )
+
+
+def ready(
+    message_id: str = "urn:uuid:1",
+    *,
+    content: str = "",
+    records: int = 1,
+    learned: tuple[Learned, ...] = (),
+    queues: tuple[str, ...] = (FIRST,),
+    evidence: bytes = b"sealed evidence",
+    **more,
+) -> Ready:
+    """A message as the path leaves it to the journal: one leaf and one event a record."""
+    source = provenance(message_id, content=content, **more)
+    decisions = tuple(decision(n, number=NUMBERS[n % len(NUMBERS)]) for n in range(1, records + 1))
+    whole = permitted(*decisions, source=source)
+    leaves = tuple(
+        leaf.decided(
+            whole, one, pseudonym=pseudonym(one.person.number), salt=salt(f"{source.partner}{message_id}{one.record}")
+        )
+        for one in decisions
+    )
+    return Ready(
+        provenance=source,
+        policy=POLICY,
+        outcomes=tuple(RecordOutcome(position=one.record, outcome=one.outcome, code="PERMITTED") for one in decisions),
+        leaves=leaves,
+        sealed=sealed(len(leaves), evidence),
+        events=tuple(
+            event(f"{source.partner}-{message_id}-{one.record}", partition=pseudonym(one.person.number), queues=queues)
+            for one in decisions
+        ),
+        learned=learned,
+    )
+
+
+def learned(protection: Protection, stated_at: int, number: str = NUMBERS[0]) -> Learned:
+    return Learned(person=pseudonym(number), protection=protection, stated_at=stated_at)
+
+
+def admitted(body: bytes = b"<wrong/>") -> Admitted:
+    contract = ContractId("skatteverket/arbetsgivardeklaration")
+    return Admitted(
+        received=Received(body=body, content_type="text/xml", contract=contract, peer=b"der", at=NOON),
+        partner=PartnerId("skatteverket"),
+        organisation=OrganisationNumber("2021005448"),
+        peer=Fingerprint(digest("peer")),
+    )
+
+
+def refusal(body: bytes = b"<wrong/>", *, quarantined: bool = False) -> Refusal:
+    error = (
+        PurposeError(codes.PURPOSE_QUARANTINED, "record 1: kanslig")
+        if quarantined
+        else ContractError(codes.CONTRACT_SCHEMA, "line 1")
+    )
+    who = admitted(body)
+    return Refusal(
+        partner=who.partner,
+        contract=who.received.contract,
+        error=error,
+        at=who.received.at,
+        leaf=leaf.refused(who, error, salt=salt(body.decode())),
+        sealed=sealed(1, b"sealed quarantine" if quarantined else b""),
+        quarantined=quarantined,
+    )
+
+
+def hashes(one: Ready) -> tuple[LeafHash, ...]:
+    return tuple(entry.hash for entry in one.leaves)
+
+
+@functools.cache
+def _empty_store() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        create.create(Path(folder), signer=signer(), at=NOON)
+        return {name: (Path(folder) / name).read_bytes() for name in (create.DATABASE, create.ANCHOR)}
+
+
+@functools.cache
+def _empty_queues() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        schedule.create(Path(folder) / "queues.db")
+        return (Path(folder) / "queues.db").read_bytes()
+
+
+def store(folder: Path) -> Path:
+    """A new store in `folder`: a copy of one that was made once, for making one runs every migration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in _empty_store().items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def queues(folder: Path) -> Path:
+    """A new file of queues in `folder`."""
+    (folder / "queues.db").write_bytes(_empty_queues())
+    return folder / "queues.db"
+
+
+def journal(folder: Path, clock: Clock, **more) -> SqliteJournal:
+    return SqliteJournal(folder / create.DATABASE, clock=clock, **more)
+
+
+def integrator(folder: Path, clock: Clock, *, holder: str = "test", **more) -> Integrator:
+    return Integrator(folder, signer=signer(), clock=clock, holder=holder, **more)
+
+
+def integrate(folder: Path, clock: Clock) -> Checkpoint | None:
+    """One step of an integrator that comes and goes."""
+    one = integrator(folder, clock)
+    try:
+        return one.step()
+    finally:
+        one.stop()
+
+
+def forge(file: File, *statements: str) -> None:
+    """What only someone with the file in hand can do: nothing forbids anything."""
+    file.connection.execute("PRAGMA foreign_keys=OFF")
+    triggers = file.connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    with file.writing() as connection:
+        for (name,) in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)

@@ -1,0 +1,16 @@
+"""One PKI and one store for the tests that change neither."""
+
+import pytest
+
+from tests.integration import stage as stages
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory):
+    return stages.make(tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture(scope="module")
+def stand(stage):
+    with stage.running() as running:
+        yield running

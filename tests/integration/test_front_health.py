@@ -1,0 +1,55 @@
+"""Alive while the loop turns; ready only when messages can be accepted and proven."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.trust import pki
+from tests.integration import stage as stages
+
+
+def ready(stand):
+    with stand.stage.session() as session:
+        answer = session.get(f"{stand.server.origin}/health/ready")
+        return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def own(tmp_path):
+    return stages.make(tmp_path)
+
+
+def test_a_healthy_gateway_is_live_and_ready(stand):
+    with stand.stage.session() as session:
+        live = session.get(f"{stand.server.origin}/health/live")
+    assert (live.status_code, live.json()) == (200, {"live": True})
+    checks = {"journal": True, "log": True, "revocation": True}
+    assert ready(stand) == (200, {"ready": True, "checks": checks, "draining": False})
+
+
+def test_a_revocation_list_that_has_run_out_makes_it_not_ready(own):
+    ca = own.demo.organisations
+    old = datetime.now(UTC) - timedelta(days=60)
+    (own.data / "pki" / "organisations.crl").write_bytes(pki.crl(ca, now=old))
+    with own.running() as stand:
+        status, state = ready(stand)
+    assert status == 503
+    assert state["checks"] == {"journal": True, "log": True, "revocation": False}
+
+
+def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
+    idle = own.tuned("audit", interval=timedelta(hours=1), maximum_merge_delay=timedelta(0))
+    with idle.running() as stand, stand.stage.session() as session:
+        assert ready(stand)[0] == 200
+        answer = session.post(stand.address(), data=own.message(), headers={"Content-Type": "text/xml"})
+        assert answer.status_code == 200
+        assert stand.intake.checks() == {"journal": True, "log": False, "revocation": True}
+
+
+def test_a_check_that_breaks_is_a_check_that_fails(own):
+    with own.running() as stand:
+        database = own.configuration.gateway.store.path / "gateway.db"
+        database.rename(database.with_suffix(".away"))
+        status, state = ready(stand)
+        database.with_suffix(".away").rename(database)
+    assert (status, state["checks"]) == (503, {"checks": False})

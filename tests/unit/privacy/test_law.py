@@ -1,0 +1,175 @@
+"""The delivered register: what `config/law/` says of the four contracts, and days as Sweden counts them."""
+
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pytest
+
+from gateway import config
+from gateway.message import Outcome
+from gateway.privacy import labels, register
+from gateway.privacy.law import swedish_day
+from gateway.privacy.purposes import COLLECTING, LAGRUM, Benefit, Purpose
+from gateway.privacy.reasons import Reason
+from tests.unit.privacy.statute import UNPROTECTED, delivered, delivered_law, kinds, record
+from tests.unit.privacy.test_purpose import judged
+
+AGI = "skatteverket/arbetsgivardeklaration"
+AF = "arbetsformedlingen/ersattningsstod"
+SJUK = "arbetsgivare/sjukanmalan"
+
+
+def absence(day):
+    fields = {"period": "2025-01", "franvaroDatum": day.isoformat(), "franvaroTyp": "FORALDRAPENNING"}
+    return record(kind="franvaro", fields=fields, period_from=day)
+
+
+def answer(day, cited="110 kap. 31 § socialförsäkringsbalken", **more):
+    return record(
+        kind="ersattningsbeslut", fields={"statuskod": 0, "fornamn": "x"}, period_from=day, cited=(cited,), **more
+    )
+
+
+def at(record_, contract, **more):
+    return judged(record_, delivered_law(), contract=contract, partner=contract.partition("/")[0], **more)
+
+
+def test_absence_may_come_from_the_period_the_law_begins_with_and_not_before():
+    before, after = at(absence(date(2024, 12, 31)), AGI), at(absence(date(2025, 1, 1)), AGI)
+    assert (before.outcome, before.reasons) == (Outcome.DENY, (Reason.LAGRUM_NOT_IN_FORCE,))
+    assert after.outcome is Outcome.PERMIT
+    assert "L-2024-1300-1@2024:1300" in after.lagrum
+
+
+def test_absence_is_locked_to_the_control_of_two_benefits():
+    label = at(absence(date(2025, 1, 1)), AGI).labels
+    assert label.purposes == {"fk:Kontroll"}
+    assert label.benefits == {"foraldrapenning", "tillfallig_foraldrapenning"}
+    for queue in delivered().queues:
+        assert labels.may_serve(queue, label) == (queue.name == "kontroll.foraldrapenning")
+
+
+def test_absence_cannot_serve_a_case_on_sjukpenning_even_when_joined_with_income_that_can():
+    income = record(kind="inkomst", fields={"period": "2026-01"}, period_from=date(2026, 1, 1))
+    joined = labels.intersect(at(absence(date(2025, 1, 1)), AGI).labels, at(income, AGI).labels)
+    assert "sjukpenning" not in joined.benefits
+    assert joined.purposes == {"fk:Kontroll"}
+
+
+def test_the_same_answer_on_either_side_of_the_new_law_has_two_results():
+    before, after = at(answer(date(2025, 11, 30)), AF), at(answer(date(2025, 12, 1)), AF)
+    assert (before.outcome, before.basis) == (Outcome.PERMIT, "AF-ALLMAN-01")
+    assert "SFB-110-31@2012:935" in before.lagrum
+    assert (after.outcome, after.reasons) == (Outcome.REFER, (Reason.BALANCING_TEST_OPEN,))
+    assert "SFB-110-31@2025:937" in after.lagrum
+
+
+@pytest.mark.parametrize("day", [date(2025, 11, 30), date(2025, 12, 1)])
+def test_an_answer_in_a_case_on_aktivitetsstod_rests_on_its_own_duty_on_both_sides(day):
+    decision = at(answer(day, "9 kap. 1 § förordningen (2017:819)"), AF)
+    assert (decision.outcome, decision.basis) == (Outcome.PERMIT, "AF-ERSATTNING-01")
+    assert decision.labels.benefits == {"aktivitetsstod", "etableringsersattning", "utvecklingsersattning"}
+
+
+def test_the_general_duty_gives_fewer_fields_than_the_special_one():
+    assert "fornamn" not in at(answer(date(2025, 11, 30)), AF).fields
+    assert "fornamn" in at(answer(date(2025, 11, 30), "9 kap. 1 § förordning (2017:819)"), AF).fields
+
+
+@pytest.mark.parametrize("cited", ["", "Marknadsföring", "11 kap. 11 a § socialtjänstlagen (2001:453)"])
+def test_an_answer_to_a_question_with_another_purpose_is_denied(cited):
+    decision = at(answer(date(2025, 11, 30), cited), AF)
+    assert (decision.outcome, decision.reasons) == (Outcome.DENY, (Reason.CITED_BASIS_MISMATCH,))
+
+
+def test_an_employers_notice_tells_whom_when_and_whom_to_ask_and_rests_on_notice_and_inquiry():
+    fields = {
+        "arbetsgivare": "5560269986",
+        "forstaSjukdag": "2026-02-01",
+        "sjuklonePeriodSlut": "2026-02-14",
+        "kontaktperson": ({"namn": "x"},),
+    }
+    decision = at(record(kind="sjukanmalan", fields=fields), SJUK, status=UNPROTECTED)
+    assert decision.fields.keys() == fields.keys()
+    assert {"L-1991-1047-12@2011:1073", "SFB-110-14@2010:110"} <= set(decision.lagrum)
+
+
+def test_an_employer_that_sends_a_diagnosis_or_writes_freely_is_stopped_or_waits():
+    assert at(record(kind="sjukanmalan", fields={}, extensions=("Diagnoskod",)), SJUK).quarantined
+    assert at(record(kind="sjukanmalan", fields={"fritext": "x"}), SJUK).reasons == (Reason.FREE_TEXT,)
+
+
+def test_tax_deducted_and_workplace_are_not_needed_to_compute_a_benefit():
+    fields = {"kontantErsattningUlagAG": 28500, "avdrPrelSkatt": 9300, "arbetsplatsensOrt": "x"}
+    assert at(record(kind="inkomst", fields=fields), AGI, status=UNPROTECTED).fields == {
+        "kontantErsattningUlagAG": 28500
+    }
+
+
+def test_every_kind_of_every_contract_has_a_basis_that_holds_today():
+    law = delivered_law()
+    for contract, by_kind in kinds().items():
+        for kind in by_kind:
+            assert any(rule.valid_until == date.max for rule in law.kinds[contract, kind].rules), (contract, kind)
+
+
+def test_no_basis_lets_special_categories_in():
+    for basis in delivered().bases:
+        specs = kinds()[basis.contract][basis.kind]
+        assert not {specs[field].category for field in basis.fields} & {"halsa", "kanslig", "brott", "fritext"}
+
+
+def test_what_rests_on_memory_or_on_a_secondary_source_says_so():
+    unread = {f"{row.id}@{row.version}" for row in delivered().lagrum if not row.verified}
+    assert {"L-2001-182-1-4@2018:229", "L-2001-182-2-8@2015:902", "SFB-110-31@2025:937"} <= unread
+    assert not any(row.id.startswith("SFB-114") for row in delivered().lagrum if not row.verified)
+
+
+def test_the_delivered_register_is_not_fit_for_production_and_says_why():
+    production = delivered().model_copy(
+        update={"gateway": delivered().gateway.model_copy(update={"environment": "production"})}
+    )
+    rows = register.versions(production.lagrum)
+    with pytest.raises(config.ConfigError, match=r"verified: is false, and basis .* rests on it: not in production"):
+        register.check(production, rows, kinds())
+
+
+def test_every_purpose_names_the_paragraph_it_rests_on():
+    assert LAGRUM.keys() == set(Purpose)
+    assert len(set(LAGRUM.values())) == len(Purpose)
+    assert {LAGRUM[purpose] for purpose in COLLECTING} <= {row.id for row in delivered().lagrum}
+    assert len(COLLECTING) == 7
+
+
+def test_benefits_are_written_as_names():
+    assert all(benefit.isascii() and benefit == benefit.lower() for benefit in Benefit)
+
+
+def test_the_law_is_immutable():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        delivered_law().policy = "0"
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        (datetime(2025, 11, 30, 22, 59, 59, tzinfo=UTC), date(2025, 11, 30)),
+        (datetime(2025, 11, 30, 23, 0, 0, tzinfo=UTC), date(2025, 12, 1)),
+        (datetime(2026, 6, 30, 21, 59, 59, tzinfo=UTC), date(2026, 6, 30)),
+        (datetime(2026, 6, 30, 22, 0, 0, tzinfo=UTC), date(2026, 7, 1)),
+    ],
+)
+def test_a_day_begins_at_midnight_in_sweden(moment, day):
+    assert swedish_day(moment) == day
+
+
+def test_summer_time_is_what_the_time_zone_database_says():
+    try:
+        stockholm = ZoneInfo("Europe/Stockholm")
+    except ZoneInfoNotFoundError:  # a machine without zone data: the rule is still tested above
+        pytest.skip("no time zone data on this machine")
+    moment = datetime(1997, 1, 1, 0, 30, tzinfo=UTC)
+    while moment.year < 2037:
+        assert swedish_day(moment) == moment.astimezone(stockholm).date(), moment
+        moment += timedelta(hours=11)

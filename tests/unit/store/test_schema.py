@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine
+
+from gateway.sqlite import DRIVER, Error
+from gateway.store import create, schema
+from tests import builders
+
+_EVERYTHING = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
+
+
+def shape(rows) -> dict[tuple[str, str], str]:
+    return {(kind, name): " ".join(sql.replace("\n", " ").split()) for kind, name, sql in rows}
+
+
+def test_the_migrations_make_exactly_the_schema(file):
+    engine = create_engine("sqlite://", module=DRIVER)
+    with engine.begin() as connection:
+        schema.METADATA.create_all(connection)
+        declared = shape(connection.exec_driver_sql(_EVERYTHING))
+    engine.dispose()
+    assert shape(file.connection.execute(_EVERYTHING)) == declared
+    assert len([1 for kind, _ in declared if kind == "trigger"]) == len(schema.TRIGGERS)
+
+
+def test_the_program_knows_the_last_migration(file):
+    assert file.connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(create.REVISION,)]
+
+
+@pytest.fixture
+def kept(store, clock, file):
+    """A store with a message, a quarantined refusal and a checkpoint."""
+    journal = builders.journal(store, clock)
+    journal.accept(builders.ready()).result()
+    journal.refuse(builders.refusal(quarantined=True)).result()
+    journal.close()
+    builders.integrate(store, clock)
+    return file
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE leaves SET entry = x'00'",
+        "UPDATE leaves SET message = 7",
+        "DELETE FROM leaves",
+        "REPLACE INTO leaves (position, hash, entry) VALUES (0, x'00', x'00')",
+        "UPDATE messages SET digest = 'x'",
+        "DELETE FROM messages",
+        "UPDATE checkpoints SET root = x'00'",
+        "DELETE FROM checkpoints",
+        "UPDATE refusals SET code = 'x'",
+        "DELETE FROM refusals",
+        "UPDATE records SET sealed = x'00'",
+        "UPDATE tiles SET hashes = x'00'",
+        "UPDATE tiles SET hashes = substr(hashes, 1, 32)",
+        "UPDATE tiles SET number = 7",
+        "DELETE FROM tiles",
+    ],
+)
+def test_what_the_log_stands_on_is_never_changed_or_deleted(kept, statement):
+    with pytest.raises(Error, match=r"never|only grow"), kept.writing() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM evidence",
+        "DELETE FROM records",
+        "DELETE FROM quarantine",
+        "UPDATE refusals SET wrapped_key = NULL",
+    ],
+)
+def test_gallring_may_destroy_keys_and_sealed_rows(kept, statement):
+    with kept.writing() as connection:
+        assert connection.execute(statement).rowcount > 0
