@@ -109,6 +109,8 @@ class Store(_Model):
     """Most messages in one transaction."""
     backlog: int = Field(default=2000, ge=1)
     """Most messages that may wait for the writer; beyond it senders are told to come back."""
+    gather: Seconds = Field(default=timedelta(milliseconds=2), ge=timedelta(0), le=timedelta(seconds=1))
+    """How long the writer waits for company while messages come in crowds: larger groups cost less each."""
 
 
 class Gateway(_Model):

@@ -221,6 +221,7 @@ class Intake:
             clock=clock,
             group=store.group,
             backlog=store.backlog,
+            gather=store.gather,
             learned=self.protections.refresh,
             committed=self._push,
         )

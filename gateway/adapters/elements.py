@@ -58,7 +58,7 @@ def held(children: Mapping[str, _Element], table: Table) -> dict[str, Value]:
     fields: dict[str, Value] = {}
     for tag, child in children.items():
         known = table.get(tag)
-        if known is not None and (written := text(child)):
+        if known is not None and (written := (child.text or "").strip()):
             value = known[1](written)
             if value is not None:
                 fields[known[0]] = value

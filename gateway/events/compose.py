@@ -185,7 +185,7 @@ def _labels(labels: Labels) -> Mapping[str, str | bool]:
 
 
 def _time(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{at.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _data(decision: Decision) -> Mapping[str, object]:

@@ -58,9 +58,9 @@ class Rules:
     signers: receipt.Signers
     random: Callable[[int], bytes]
 
-    def known(self, person: Person) -> Protection:
-        """Return what we know of a person's protected identity."""
-        return self.protections.status(self.pseudonyms.of(person))
+    def known(self, named: pseudonym.Named) -> Callable[[Person], Protection]:
+        """Return what tells what we know of a person's protected identity."""
+        return lambda person: self.protections.status(named.of(person))
 
 
 def prepare(received: Received, rules: Rules) -> Ready | Refusal:
@@ -70,12 +70,13 @@ def prepare(received: Received, rules: Rules) -> Ready | Refusal:
     cannot judge for now. Every other refusal is returned, with its leaf.
     """
     admitted = peer.admit(received, rules.trust)
+    named = pseudonym.Named(rules.pseudonyms)
     try:
         parsed = envelope.parse(admitted, rules.limits)
         verified = signature.verify(parsed, rules.trust, rules.limits)
         valid = registry.validate(verified, rules.contracts)
-        permitted = purpose.permit(valid, rules.law, rules.known)
-        return _ready(permitted, rules)
+        permitted = purpose.permit(valid, rules.law, rules.known(named))
+        return _ready(permitted, rules, named)
     except RejectedError as error:
         return _refusal(admitted, error, rules)
 
@@ -91,12 +92,12 @@ def answer(accepted: Accepted, rules: Rules, now: datetime) -> Receipt:
     return receipt.sign(accepted, rules.signers, wrap=contract.answer, now=now)
 
 
-def _ready(permitted: Permitted, rules: Rules) -> Ready:
+def _ready(permitted: Permitted, rules: Rules, named: pseudonym.Named) -> Ready:
     leaves: list[Leaf] = []
     events: list[Event] = []
     learned: list[Learned] = []
     for decision in permitted.decisions:
-        pseudonym_ = rules.pseudonyms.of(decision.person)
+        pseudonym_ = named.of(decision.person)
         entry = leaf.decided(permitted, decision, pseudonym=pseudonym_, salt=rules.random(leaf.SALT))
         leaves.append(entry)
         if decision.outcome is Outcome.PERMIT:
@@ -108,7 +109,7 @@ def _ready(permitted: Permitted, rules: Rules) -> Ready:
     return Ready(
         provenance=permitted.provenance,
         policy=permitted.policy,
-        outcomes=tuple(_outcome(decision) for decision in permitted.decisions),
+        outcomes=tuple([_outcome(decision) for decision in permitted.decisions]),
         leaves=tuple(leaves),
         sealed=rules.sealer.seal(permitted.evidence, leaves),
         events=tuple(events),

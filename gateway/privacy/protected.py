@@ -71,7 +71,7 @@ def within(records: Iterable[Record], known: Known) -> Known:
 def status(record: Record, known: Known) -> Protection:
     """Return the protection that holds for the record's person (rules 1-4 of this module)."""
     stated, before = record.protection, known(record.person)
-    if stated is None:
+    if stated is None or stated is before:
         return before
     if record.kind == SOURCE_KIND and before is Protection.UNKNOWN:
         return stated

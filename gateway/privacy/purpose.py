@@ -102,7 +102,7 @@ def permit(valid: Valid, law: Law, known: protected.Known) -> Permitted:
         day=swedish_day(valid.provenance.received_at),
     )
     known = protected.within(valid.records, known)
-    decisions = tuple(decide(record, setting, law, known) for record in valid.records)
+    decisions = tuple([decide(record, setting, law, known) for record in valid.records])
     hold(decisions)
     return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
 

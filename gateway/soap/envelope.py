@@ -30,7 +30,9 @@ from gateway.soap import names, xml
 
 _MEDIA: Final = {"text/xml": SoapVersion.SOAP_11, "application/soap+xml": SoapVersion.SOAP_12}
 _ENVELOPES: Final = {f"{{{version}}}Envelope": version for version in SoapVersion}
-_UNDERSTOOD: Final = frozenset({names.WSSE, names.WSA, names.WSA_2004})
+_HEADER: Final = {version: f"{{{version}}}Header" for version in SoapVersion}
+_BODY: Final = {version: f"{{{version}}}Body" for version in SoapVersion}
+_UNDERSTOOD: Final = tuple(f"{{{namespace}}}" for namespace in (names.WSSE, names.WSA, names.WSA_2004))
 _MUST: Final = {version: f"{{{version}}}mustUnderstand" for version in SoapVersion}
 _FOR: Final = {
     SoapVersion.SOAP_11: f"{{{SoapVersion.SOAP_11}}}actor",
@@ -104,7 +106,7 @@ def version_of(root: _Element) -> SoapVersion:
 def header_of(root: _Element, version: SoapVersion) -> _Element | None:
     """Return the Header of an opened envelope, if it has one."""
     first = root[0]
-    return first if first.tag == f"{{{version}}}Header" else None
+    return first if first.tag == _HEADER[version] else None
 
 
 def body_of(root: _Element) -> _Element:
@@ -136,9 +138,9 @@ def _parts(root: _Element, version: SoapVersion) -> tuple[_Element | None, _Elem
     children = list(root)
     _no_text(root, children, codes.SOAP_ENVELOPE)
     tags = [child.tag for child in children]
-    if tags == [f"{{{version}}}Header", f"{{{version}}}Body"]:
+    if tags == [_HEADER[version], _BODY[version]]:
         return children[0], children[1]
-    if tags == [f"{{{version}}}Body"]:
+    if tags == [_BODY[version]]:
         return None, children[0]
     raise MalformedError(codes.SOAP_ENVELOPE, f"{len(tags)} children of Envelope")
 
@@ -151,7 +153,9 @@ def _one_child(body: _Element) -> None:
 
 
 def _no_text(element: _Element, children: Sequence[_Element], code: codes.Code) -> None:
-    for text in (element.text, *(child.tail for child in children)):
+    texts = [element.text]
+    texts += [child.tail for child in children]
+    for text in texts:
         if text and text.strip(" \t\r\n"):
             raise MalformedError(code, "text between elements")
 
@@ -166,7 +170,8 @@ def _understood(header: _Element, version: SoapVersion) -> None:
     must = _MUST[version]
     for block in header:
         # Anything but a plain false counts as true: WS-I BP R1013 lets no other value be read as "may be skipped".
-        if block.get(must, "0").strip() in ("0", "false") or not for_us(block, version):
+        said = block.get(must)
+        if said is None or said.strip() in ("0", "false") or not for_us(block, version):
             continue
-        if etree.QName(block).namespace not in _UNDERSTOOD:
+        if not block.tag.startswith(_UNDERSTOOD):
             raise MalformedError(codes.SOAP_MUST_UNDERSTAND)

@@ -40,7 +40,7 @@ SIGNATURE: Final = f"{{{DS}}}Signature"
 ADDRESSING: Final = {
     f"{{{namespace}}}{name}": name
     for namespace in (WSA, WSA_2004)
-    for name in ("MessageID", "To", "Action", "ReplyTo", "From", "RelatesTo")
+    for name in ("MessageID", "To", "Action", "ReplyTo", "From", "RelatesTo", "FaultTo")
 }
 """Clark name -> local name of the WS-Addressing headers a signature may point to, in both versions in use."""
 

@@ -46,6 +46,7 @@ _NAMES: Final = {
     "us-ascii": "ascii",
     "ascii": "ascii",
 }
+_PLAIN: Final = frozenset({"utf-8", "UTF-8"})
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -62,7 +63,24 @@ _PREFIX: Final = re.compile(rb"xmlns:([^\s=]+)")
 _LIMIT_ERRORS: Final = frozenset(
     {etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG, etree.ErrorTypes.ERR_ENTITY_LOOP}
 )
+_IN_USE: Final = 4
+"""Most limits whose XPaths are kept: an envelope's, and those of what contracts carry inside."""
 _INSTRUCTION: Final = etree.XPath("boolean(//processing-instruction()[ancestor::*])")
+
+
+class _Checks:
+    """The XPaths of some limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        longest = limits.text
+        self.limits = limits
+        self.too_deep = etree.XPath("boolean(" + "/*" * (limits.depth + 1) + ")")
+        self.too_many = etree.XPath(f"count(//*) > {limits.elements}")
+        self.too_busy = etree.XPath(f"count(//@*) + $declarations > {limits.attributes}")
+        self.too_wide = etree.XPath(f"boolean(/descendant::*/@*[{limits.element_attributes + 1}])")
+        self.too_long = etree.XPath(
+            f"boolean(//text()[string-length() > {longest}] | //@*[string-length() > {longest}])"
+        )
 
 
 class _Local(threading.local):
@@ -82,21 +100,16 @@ class _Local(threading.local):
         # "#default" never is. A tag filter puts it there; the test that compares with xmlsec would miss it.
         for _ in etree.iterparse(io.BytesIO(b"<a/>"), tag="#default"):
             pass
-        self.limits: Limits | None = None
-        self.too_deep = self.too_wide = self.too_long = self.too_many = self.too_busy = _INSTRUCTION
+        self._checks: list[_Checks] = []
 
-    def use(self, limits: Limits) -> None:
-        """Compile the XPaths of these limits, unless they are already in use."""
-        if limits is not self.limits:
-            longest = limits.text
-            self.too_deep = etree.XPath("boolean(" + "/*" * (limits.depth + 1) + ")")
-            self.too_many = etree.XPath(f"count(//*) > {limits.elements}")
-            self.too_busy = etree.XPath(f"count(//@*) + $declarations > {limits.attributes}")
-            self.too_wide = etree.XPath(f"boolean(/descendant::*/@*[{limits.element_attributes + 1}])")
-            self.too_long = etree.XPath(
-                f"boolean(//text()[string-length() > {longest}] | //@*[string-length() > {longest}])"
-            )
-            self.limits = limits
+    def checks(self, limits: Limits) -> _Checks:
+        """Return the XPaths of these limits, compiled once for each of the few that are in use."""
+        for checks in self._checks:
+            if checks.limits is limits:
+                return checks
+        checks = _Checks(limits)
+        self._checks = [checks, *self._checks[: _IN_USE - 1]]
+        return checks
 
 
 _local = _Local()
@@ -159,6 +172,8 @@ _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U001
 
 def _utf8(data: bytes, charset: str | None) -> bytes:
     """Return the message in UTF-8 without mark, having made sure that it was in the encoding all say it is in."""
+    if data[:1] == b"<" and data[1:2] not in (b"?", b"\0") and (not charset or charset in _PLAIN):
+        return _recoded(data, "utf-8")  # as nearly all come: neither mark nor declaration, and nothing else is said
     said = [_named(charset)] if charset else []
     data, found = _unmarked(data)
     if found is None and data[:2] in (b"<\0", b"\0<"):
@@ -242,24 +257,24 @@ def _parsed(text: bytes) -> _Element:
 
 def _keep(text: bytes, root: _Element, limits: Limits) -> None:
     """Hold the message to its limits; what the number of bytes already excludes is not counted."""
-    _local.use(limits)
-    size = len(text)
-    if _local.too_deep(root):
+    checks, size = _local.checks(limits), len(text)
+    if checks.too_deep(root):
         raise MalformedError(codes.XML_LIMIT, f"deeper than {limits.depth} elements")
-    if size > limits.elements and text.count(b"<") > limits.elements and _local.too_many(root):
+    if size > limits.elements and text.count(b"<") > limits.elements and checks.too_many(root):
         raise MalformedError(codes.XML_LIMIT, f"more than {limits.elements} elements")
     assignments = text.count(b"=")
-    if assignments > limits.element_attributes and _local.too_wide(root):
+    if assignments > limits.element_attributes and checks.too_wide(root):
         raise MalformedError(codes.XML_LIMIT, f"an element with more than {limits.element_attributes} attributes")
     if assignments > min(PREFIXES, limits.attributes):
-        _keep_attributes(text, root, limits)
-    if size > limits.text and _local.too_long(root):
+        _keep_attributes(text, root, checks)
+    if size > limits.text and checks.too_long(root):
         raise MalformedError(codes.XML_LIMIT, f"a text of more than {limits.text} characters")
 
 
-def _keep_attributes(text: bytes, root: _Element, limits: Limits) -> None:
+def _keep_attributes(text: bytes, root: _Element, checks: _Checks) -> None:
+    limits = checks.limits
     declarations = text.count(b"xmlns")
     if len(set(_PREFIX.findall(text))) > PREFIXES:
         raise MalformedError(codes.XML_LIMIT, f"more than {PREFIXES} namespace prefixes")
-    if text.count(b"=") > limits.attributes and _local.too_busy(root, declarations=declarations):
+    if text.count(b"=") > limits.attributes and checks.too_busy(root, declarations=declarations):
         raise MalformedError(codes.XML_LIMIT, f"more than {limits.attributes} attributes")

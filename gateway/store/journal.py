@@ -2,7 +2,8 @@
 
 1. `accept` and `refuse` put an entry in line and return a future. Beyond `backlog` they say no.
 2. The thread takes the first in line and waits for the file's write lock; whoever came meanwhile joins the group. So
-   groups grow by themselves when the disk or another process is slow, and one message alone waits for nobody.
+   groups grow by themselves when the disk or another process is slow, and one message alone waits for nobody. While
+   messages come in crowds the thread also waits `gather` for more: a commit costs much and a message in it little.
 3. Everything of the group is inserted, then committed. **Before the commit nothing has happened; after it the messages
    are ours.** An error before or in it means UnavailableError for the group; resending is safe either way, because a
    message that was committed after all is found again.
@@ -15,9 +16,11 @@ then written again one by one.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -55,6 +58,7 @@ class SqliteJournal:
         clock: Clock,
         group: int = 128,
         backlog: int = 2000,
+        gather: timedelta = timedelta(0),
         learned: Callable[[], None] = _nothing,
         committed: Callable[[], None] = _nothing,
         faults: Callable[[str], None] = _no_fault,
@@ -66,6 +70,7 @@ class SqliteJournal:
             clock: Gives the acceptance times.
             group: Most entries in one transaction.
             backlog: Most entries in line.
+            gather: How long to wait for company, when the group before had some.
             learned: Called after a commit that changed what is known of protected identity, before its results.
             committed: Called after a commit that left events in the outbox.
             faults: Told each point of the way (`begin`, each table, `commit`, `committed`, `answer`); tests fail there.
@@ -74,6 +79,7 @@ class SqliteJournal:
         self._clock = clock
         self._group = group
         self._backlog = backlog
+        self._patience = gather.total_seconds()
         self._learned = learned
         self._committed = committed
         self._fault = faults
@@ -114,9 +120,14 @@ class SqliteJournal:
         return future
 
     def _run(self) -> None:
+        crowd = False
         while (first := self._line.get()) is not None:
+            if crowd and self._open:
+                time.sleep(self._patience)
+            group = [first]
             if first.future.set_running_or_notify_cancel():
-                self._write([first], gather=True)
+                self._write(group, gather=True)
+            crowd = len(group) > 1
         self._file.close()
 
     def _write(self, group: list[_Entry], *, gather: bool) -> None:

@@ -34,3 +34,21 @@ class Pseudonyms:
     def of(self, person: Person) -> Pseudonym:
         """Return 32 hex characters for a person's number, as the adapter normalised it."""
         return Pseudonym(hmac.digest(self._key, _DOMAIN + person.number.encode(), "sha256").hex()[:_HEX])
+
+
+class Named:
+    """The pseudonyms of one message's persons, each computed once. Ends with the message."""
+
+    __slots__ = ("_named", "_pseudonyms")
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        """Begin with nobody."""
+        self._pseudonyms = pseudonyms
+        self._named: dict[str, Pseudonym] = {}
+
+    def of(self, person: Person) -> Pseudonym:
+        """Return what `Pseudonyms.of` does."""
+        found = self._named.get(person.number)
+        if found is None:
+            found = self._named[person.number] = self._pseudonyms.of(person)
+        return found

@@ -70,7 +70,9 @@ class Sealer:
             key_id=self.key_id,
             wrapped_key=nonce + self._aead.encrypt(nonce, key, self._bound),
             evidence=first + aead.encrypt(first, evidence, _whole(hashes)) if evidence else b"",
-            records=tuple(_record(aead, number, leaf) for number, leaf in enumerate(leaves, start=1)),
+            records=tuple(
+                _record(aead, number, leaf, with_evidence=bool(evidence)) for number, leaf in enumerate(leaves, start=1)
+            ),
         )
 
     def open(self, sealed: Sealed, leaves: Sequence[LeafHash]) -> Opened:
@@ -93,19 +95,19 @@ class Sealer:
         if len(key) != KEY:
             raise IntegrityError("the data key has a wrong length")
         aead = AESGCM(key)
-        # A refusal that was not quarantined has none: nothing is sealed, kept or opened. A message has never none.
+        # A refusal that was not quarantined has none. Its records were sealed as such, so blanking shows.
         evidence = _opened(aead, sealed.evidence, _whole(leaves), "evidence") if sealed.evidence else b""
         records = (
-            _opened(aead, record, _one(number, leaf), f"record {number}")
+            _opened(aead, record, _one(number, leaf, with_evidence=bool(sealed.evidence)), f"record {number}")
             for number, (record, leaf) in enumerate(zip(sealed.records, leaves, strict=True), start=1)
         )
         return Opened(evidence=evidence, records=tuple(_split(record) for record in records))
 
 
-def _record(aead: AESGCM, number: int, leaf: Leaf) -> bytes:
+def _record(aead: AESGCM, number: int, leaf: Leaf, *, with_evidence: bool) -> bytes:
     nonce = number.to_bytes(_NONCE, "big")
     content = len(leaf.salt).to_bytes(_LENGTH, "big") + leaf.salt + leaf.record
-    return nonce + aead.encrypt(nonce, content, _one(number, leaf.hash))
+    return nonce + aead.encrypt(nonce, content, _one(number, leaf.hash, with_evidence=with_evidence))
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:
@@ -117,8 +119,8 @@ def _whole(leaves: Sequence[LeafHash]) -> bytes:
     return b"gateway/evidence/1\0" + b"".join(leaves)
 
 
-def _one(number: int, leaf: LeafHash) -> bytes:
-    return b"gateway/record/1\0" + number.to_bytes(4, "big") + leaf
+def _one(number: int, leaf: LeafHash, *, with_evidence: bool) -> bytes:
+    return b"gateway/record/1\0" + number.to_bytes(4, "big") + bytes([with_evidence]) + leaf
 
 
 def _opened(aead: AESGCM, sealed: bytes, bound: bytes, what: str) -> bytes:

@@ -1,7 +1,7 @@
 """Verification: what of a message is proven, by whom, and when. The one thing this gateway may not get wrong.
 
-The fixed profile is in `trust/shape.py`. The procedure, cheapest refusal first, and each step only over what the
-steps before it have let through:
+The fixed profile is in `trust/shape.py` and `trust/signed_info.py`. The procedure, cheapest refusal first, and each
+step only over what the steps before it have let through:
 
 1. Shape: every part stands in its one place, and every Reference points to one of them.
 2. Digests: the exclusive canonical form of each referenced element has the SHA-256 that SignedInfo says. The bytes that
@@ -46,6 +46,7 @@ from gateway.errors import UntrustedError
 from gateway.message import Digest, MessageId, Parsed, Provenance, Verified
 from gateway.soap import names, xml
 from gateway.trust import chain, shape
+from gateway.trust.signed_info import Reference
 
 RSA_BITS: Final = (2048, 8192)
 """NIST SP 800-57 part 1: 2048 is the least until 2030. Above 8192 verification itself is an attack."""
@@ -85,13 +86,13 @@ def verify(parsed: Parsed, trust: chain.Trust, limits: Limits) -> Verified:
     admitted = parsed.admitted
     received = admitted.received
     form = shape.read(parsed)  # 1
-    digested = _digested(form.references)  # 2
+    digested = _digested(form.info.references)  # 2
     identity = trust.judge(form.certificate, partner=admitted.partner, role=chain.Role.SIGNER, at=received.at)  # 3
     _signed(identity.public_key, form)  # 3, 4
     if (identity.partner, identity.organisation) != (admitted.partner, admitted.organisation):  # 5
         raise UntrustedError(codes.SIGNER_PEER)
     created, message_id, action = _said(form, digested, received.at, limits)  # 6, 7
-    prefixes = next(reference.prefixes for reference in form.references if reference.target is form.body)
+    prefixes = next(reference.prefixes for reference in form.info.references if reference.target is form.body)
     content = _content(digested[form.body], prefixes)  # 6, 8
     digest = Digest(hashlib.sha256(content).hexdigest())
     return Verified(
@@ -113,12 +114,12 @@ def verify(parsed: Parsed, trust: chain.Trust, limits: Limits) -> Verified:
     )
 
 
-def _digested(references: Sequence[shape.Reference]) -> dict[_Element, bytes]:
+def _digested(references: Sequence[Reference]) -> dict[_Element, bytes]:
     """Return the canonical bytes of each referenced element, having held them to their digests (XMLDSig 3.2.1)."""
     digested = {}
     for number, reference in enumerate(references, start=1):
         canonical = xml.canonical(reference.target, reference.prefixes)
-        if b2a_base64(hashlib.sha256(canonical).digest(), newline=False).decode("ascii") != reference.digest:
+        if b2a_base64(hashlib.sha256(canonical).digest(), newline=False) != reference.digest:
             raise UntrustedError(codes.SIG_DIGEST, f"reference {number}")
         digested[reference.target] = canonical
     return digested
@@ -126,9 +127,9 @@ def _digested(references: Sequence[shape.Reference]) -> dict[_Element, bytes]:
 
 def _signed(key: CertificatePublicKeyTypes, form: shape.Shape) -> None:
     """Hold the signature value to SignedInfo (XMLDSig 3.2.2), with a key that fits the algorithm."""
-    data, value = form.info, form.value
+    data, value = form.info.canonical, form.value
     try:
-        match form.method, key:
+        match form.info.method, key:
             case names.RSA_SHA256, RSAPublicKey():
                 if not RSA_BITS[0] <= key.key_size <= RSA_BITS[1]:
                     raise UntrustedError(codes.SIG_KEY, f"RSA of {key.key_size} bits")
@@ -166,8 +167,10 @@ def _said(
 def _text(header: bytes) -> str:
     """Return the text of a canonical header block; where it holds escapes or more, what a parser reads in it."""
     plain = _LEAF.fullmatch(header)
-    if plain is not None:
-        return plain[1].decode().strip(" \t\r\n")
+    return _walked_text(header) if plain is None else plain[1].decode().strip(" \t\r\n")
+
+
+def _walked_text(header: bytes) -> str:
     element = xml.reparse(header)
     if len(element):
         raise UntrustedError(codes.SIG_ADDRESSING, "an addressing header with elements in it")
@@ -175,7 +178,7 @@ def _text(header: bytes) -> str:
 
 
 def _fresh(created: datetime, expires: datetime, at: datetime, limits: Limits) -> None:
-    """Judge by the time of arrival. A clock may be wrong by the skew in either direction: it is added to every limit."""
+    """Judge by the time of arrival. A clock may be wrong by the skew, either way: it is added to every limit."""
     if created > expires:
         raise UntrustedError(codes.TIME_FORMAT, "Expires is before Created")
     if created - at > limits.clock_skew:
@@ -189,8 +192,12 @@ def _fresh(created: datetime, expires: datetime, at: datetime, limits: Limits) -
 def _times(timestamp: bytes) -> tuple[datetime, datetime]:
     """Return Created and Expires of a canonical Timestamp; where it is not the plainest, as a parser reads it."""
     plain = _TIMESTAMP.fullmatch(timestamp)
-    if plain is not None:
-        return _time(plain["created"].decode(), "Created"), _time(plain["expires"].decode(), "Expires")
+    if plain is None:
+        return _walked_times(timestamp)
+    return _time(plain["created"].decode(), "Created"), _time(plain["expires"].decode(), "Expires")
+
+
+def _walked_times(timestamp: bytes) -> tuple[datetime, datetime]:
     element = xml.reparse(timestamp)
     children = list(element)
     texts = (element.text, *(child.tail for child in children))

@@ -83,6 +83,7 @@ _BESLUT = _tags("ErsattningTyp", "Omfattning", "BeslutFrom", "BeslutTom")
 
 _PERSON = _NS + "IdentitetsbeteckningFysiskPerson"
 _LAG = _NS + "LagParagraf"
+_FROM, _TOM = _NS + "From", _NS + "Tom"
 
 
 def _read(payload: _Element, occasion: Occasion) -> tuple[Record, ...]:
@@ -91,7 +92,7 @@ def _read(payload: _Element, occasion: Occasion) -> tuple[Record, ...]:
     meddelande = _own(payload, _MEDDELANDE, extensions)
     fraga = _own(meddelande[_NS + "Fraga"], _FRAGA, extensions)
     svar = _own(meddelande[_NS + "Svar"], _SVAR, extensions)
-    first, last = (dates.day(text(fraga[_NS + tag]), f"Fraga/{tag}") for tag in ("From", "Tom"))
+    first, last = dates.day(text(fraga[_FROM]), "Fraga/From"), dates.day(text(fraga[_TOM]), "Fraga/Tom")
     if last < first:
         raise ContractError(codes.CONTRACT_CONTENT, "Fraga: Tom is before From")
     if text(svar[_PERSON]) != text(fraga[_PERSON]):
@@ -121,10 +122,11 @@ def _own(element: _Element, own: tuple[str, ...], extensions: list[str]) -> dict
     there, so a second value, or a marking that is no boolean, could hide among the extensions.
     """
     found: dict[str, _Element] = {}
-    children = iter(element)
+    children, last = iter(element), own[-1]
     for child in children:
-        found[str(child.tag)] = child
-        if child.tag == own[-1]:
+        tag = str(child.tag)
+        found[tag] = child
+        if tag == last:
             break
     for child in children:
         if child.tag in own:

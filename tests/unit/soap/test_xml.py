@@ -214,6 +214,13 @@ def test_a_limit_holds_to_the_last_one(within, beyond):
     assert refused(beyond.encode(), limits=SMALL) is codes.XML_LIMIT
 
 
+def test_limits_hold_side_by_side_and_one_after_another():
+    many = [Limits(depth=depth) for depth in range(8, 16)]
+    for limits in [*many, *reversed(many), *many]:
+        xml.parse(b"<a>" * limits.depth + b"</a>" * limits.depth, limits)
+        assert refused(b"<a>" * (limits.depth + 1) + b"</a>" * (limits.depth + 1), limits=limits) is codes.XML_LIMIT
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
 from gateway.message import NumberKind, Person
-from gateway.trust.pseudonym import Pseudonyms
+from gateway.trust.pseudonym import Named, Pseudonyms
 
 KEY = bytes(range(32))
 
@@ -56,3 +56,10 @@ def test_a_longer_key_is_taken():
 def test_the_key_is_not_shown():
     assert KEY.hex() not in repr(Pseudonyms(KEY))
     assert repr(KEY) not in repr(Pseudonyms(KEY))
+
+
+def test_within_a_message_everybody_has_the_name_they_have_anywhere():
+    named = Named(Pseudonyms(KEY))
+    for _ in range(2):
+        for number in ("189001019802", "194106279161"):
+            assert named.of(person(number)) == Pseudonyms(KEY).of(person(number))

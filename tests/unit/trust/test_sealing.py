@@ -178,3 +178,11 @@ def test_what_was_opened_is_not_shown():
     opened = sealer().open(sealer().seal(b"secret", LEAVES), hashes(LEAVES))
     assert "secret" not in repr(opened)
     assert '"n"' not in repr(opened)
+
+
+def test_evidence_that_was_blanked_or_added_breaks_the_seal_of_the_records():
+    whole, without = sealer().seal(b"evidence", LEAVES), sealer().seal(b"", LEAVES)
+    for broken in (replace(whole, evidence=b""), replace(without, evidence=whole.evidence)):
+        with pytest.raises(IntegrityError):
+            sealer().open(broken, hashes(LEAVES))
+    assert sealer().open(without, hashes(LEAVES)).evidence == b""

@@ -35,7 +35,7 @@ def sub(parent: etree._Element, tag: str = "{urn:x}x", **attributes: str) -> etr
 def test_the_honest_message_has_the_shape(office):
     form = shape.read(office.parsed(office.signed(to="urn:to", action="urn:a")))
     assert set(form.addressing) == {"MessageID", "To", "Action"}
-    assert len(form.references) == 5
+    assert len(form.info.references) == 5
     assert form.certificate == office.credential().der
 
 
@@ -239,17 +239,20 @@ def test_signed_info_with_anything_more_less_or_else_is_refused(office, bend):
     assert office.refused(office.signed(bend=bend)) is codes.SIG_STRUCTURE
 
 
-def test_eight_references_are_taken(office):
+def test_a_reference_to_every_part_that_may_be_signed_is_taken(office):
     def before(envelope):
-        for name in ("ReplyTo", "From", "RelatesTo"):
+        for name in ("ReplyTo", "From", "RelatesTo", "FaultTo"):
             block = etree.Element(f"{{{WSA}}}{name}", {ID: name})
             block.text = "x"
             envelope.header.append(block)
 
     data = office.signed(
-        before=before, parts=(*forge.PARTS, "BinarySecurityToken", "ReplyTo", "From"), to="urn:to", action="urn:a"
+        before=before,
+        parts=(*forge.PARTS, "BinarySecurityToken", "ReplyTo", "From", "RelatesTo", "FaultTo"),
+        to="urn:to",
+        action="urn:a",
     )
-    assert len(shape.read(office.parsed(data)).references) == 8
+    assert len(shape.read(office.parsed(data)).info.references) == 10
     assert office.verify(data).provenance.action == "urn:a"
 
 
