@@ -38,6 +38,7 @@ _LOADING = tuple(_XSD + name for name in ("import", "include", "redefine"))
 _MOST = 5_000
 """Elements beside each other. lxml finds the path of every error by counting siblings, so a message that is wrong in
 each of 45,000 records took 3 s to refuse; with 5,000 it is a quarter of one."""
+_DECLARED = re.compile(rb'\bname="([^"]+)"')
 _MEMORY = "memory:/"
 """Where the schemas stand for libxml2: an address that nothing but our resolver answers."""
 
@@ -50,6 +51,8 @@ class Registry(Mapping[ContractId, Contract]):
         self._contracts = contracts
         self._sources = sources
         self._local = threading.local()
+        self.declared = frozenset(name.decode() for text in sources.values() for name in _DECLARED.findall(text))
+        """Every name that a schema declares: what an error may repeat."""
 
     @classmethod
     def load(cls, schemas: Path) -> Registry:
@@ -157,35 +160,36 @@ def _read(
     contract: Contract, payload: _Element, registry: Registry, *, sender: Sender | None, on: date
 ) -> tuple[Record, ...]:
     schema = registry.schema(contract)
-    _keeps(schema, codes.CONTRACT_SCHEMA, payload)
-    inner: Callable[[_Element], None] = partial(_keeps, schema, codes.CONTRACT_PAYLOAD)
+    _keeps(schema, registry.declared, codes.CONTRACT_SCHEMA, payload)
+    inner: Callable[[_Element], None] = partial(_keeps, schema, registry.declared, codes.CONTRACT_PAYLOAD)
     records = contract.read(payload, Occasion(sender=sender, on=on, keeps=inner))
     if not records:
         raise ContractError(codes.CONTRACT_CONTENT, "nothing in it is about a person")
     return records
 
 
-def _keeps(schema: etree.XMLSchema, code: Code, element: _Element) -> None:
+def _keeps(schema: etree.XMLSchema, declared: frozenset[str], code: Code, element: _Element) -> None:
     if not schema.validate(element):
-        raise ContractError(code, _told(next(iter(schema.error_log))))  # type: ignore[call-overload]  # stubs
+        raise ContractError(code, _told(next(iter(schema.error_log)), declared))  # type: ignore[call-overload]  # stubs
 
 
 _NAMED = re.compile(r"Element '(?:\{[^{}]*\})?([^'{}]+)'(?:, attribute '(?:\{[^{}]*\})?([^'{}]+)')?")
 _EXPECTED = re.compile(r"(?:\{[^{}]*\})?([A-Za-z_][\w.-]*)")
-_NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w.-]{0,79}")
-"""A name to repeat. Six digits in a row could be a person's number, put there to be repeated."""
 
 
-def _told(entry: etree._LogEntry) -> str:
-    """Return where and by which rule of XSD (`cvc-…`) the content is wrong, without what it says."""
+def _told(entry: etree._LogEntry, declared: frozenset[str]) -> str:
+    """Return where and by which rule of XSD (`cvc-…`) the content is wrong, without what it says.
+
+    Only names that our schemas declare are repeated: any other is the sender's word, and may be a person's name.
+    """
     rule = entry.type_name.removeprefix("SCHEMAV_").lower().replace("_", "-")
     found = _NAMED.match(entry.message)
-    parts = [name for name in (found.groups() if found else ()) if name and _NAME.fullmatch(name)]
+    parts = [name for name in (found.groups() if found else ()) if name in declared]
     what = " attribute ".join(parts) if parts else "an element"
     expected = ""
     if entry.type == etree.ErrorTypes.SCHEMAV_ELEMENT_CONTENT:
         listed = entry.message.rpartition("Expected is")[2].partition("(")[2].rpartition(")")[0]
-        wanted = [name for name in _EXPECTED.findall(listed) if _NAME.fullmatch(name)]
+        wanted = [name for name in _EXPECTED.findall(listed) if name in declared]
         expected = f", expected {' or '.join(wanted)}" if wanted else ""
     return f"line {entry.line}: {what}: {rule}{expected}"
 

@@ -104,13 +104,13 @@ def test_a_message_about_nobody_is_refused() -> None:
     [
         (f"<PersonNr>{PERSONNUMMER}<", f"<PersonNr>{PERSONNUMMER}x<", "line 34: PersonNr: cvc-datatype-valid-1-2-1"),
         (">N</Sekretessmarkering>", ">NN</Sekretessmarkering>", "line 29: Sekretessmarkering: cvc-length-valid"),
-        ("<Personpost>", "<Annat/><Personpost>", "line 33: Annat: element-content, expected Personpost"),
+        ("<Personpost>", "<Annat/><Personpost>", "line 33: an element: element-content, expected Personpost"),
         ('styrkt="J">Elsa', 'styrkt="198001022394">Elsa', "line 37: Fornamn attribute styrkt: cvc-enumeration-valid"),
         ("<Personpost>", "<p198001022394/><Personpost>", "line 33: an element: element-content, expected Personpost"),
         (
             "<Personpost>",
             '<a xmlns="urn:198001022394:Expected(is)"/><Personpost>',
-            "line 33: a: element-content, expected Personpost",
+            "line 33: an element: element-content, expected Personpost",
         ),
     ],
 )
