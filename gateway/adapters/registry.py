@@ -109,8 +109,10 @@ def validate(verified: Verified, registry: Registry) -> Valid:
     """
     provenance = verified.provenance
     contract = registry.get(provenance.contract)
-    if contract is None or verified.payload.tag != contract.root:
+    if contract is None:
         raise ContractError(codes.CONTRACT_UNKNOWN)
+    if verified.payload.tag != contract.root:
+        raise ContractError(codes.CONTRACT_UNKNOWN, f"taken here: {contract.root}")
     if provenance.action is not None and provenance.action not in contract.actions:
         raise ContractError(codes.CONTRACT_ACTION)
     if len(verified.evidence) > _MOST * len("<a/>") and verified.evidence.count(b"<") > _MOST:
@@ -146,9 +148,15 @@ def read_offline(
     _narrow(payload)
     candidates = [one for one in registry.values() if one.root == payload.tag and contract in {None, one.id}]
     if not candidates:
-        raise ContractError(codes.CONTRACT_UNKNOWN)
+        raise unknown(registry)
     chosen = next((one for one in candidates if registry.schema(one).validate(payload)), candidates[0])
     return chosen, _read(chosen, payload, registry, sender=None, on=on)
+
+
+def unknown(registry: Registry) -> ContractError:
+    """Return the error of a payload that no contract begins with; it tells what they begin with."""
+    roots = sorted(contract.root for contract in registry.values())
+    return ContractError(codes.CONTRACT_UNKNOWN, f"root elements that are taken: {', '.join(roots)}")
 
 
 def _narrow(payload: _Element) -> None:

@@ -26,7 +26,7 @@ from lxml import etree
 
 from gateway import codes
 from gateway.cli import exits, options, output
-from gateway.errors import ConfigError, ContractError, MalformedError, RejectedError
+from gateway.errors import ConfigError, MalformedError, RejectedError
 from gateway.message import ContractId, Decision, Outcome, Received, Record, SoapVersion, Verified
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def _envelope(finding: Finding, question: Question, root: _Element, desk: Desk) 
 
 
 def _verified(finding: Finding, question: Question, root: _Element, desk: Desk) -> Verified:
+    from gateway.adapters import registry  # noqa: PLC0415
     from gateway.cli import offline  # noqa: PLC0415
     from gateway.soap import envelope  # noqa: PLC0415
     from gateway.trust import peer, signature  # noqa: PLC0415
@@ -185,7 +186,7 @@ def _verified(finding: Finding, question: Question, root: _Element, desk: Desk) 
     opened = envelope.open_offline(question.data, None, limits)
     finding.contract = finding.contract or desk.contract_of(envelope.body_of(opened.root)[0])
     if finding.contract is None:
-        raise ContractError(codes.CONTRACT_UNKNOWN)
+        raise registry.unknown(desk.registry)
     finding.notes += [_NOTE_REVOCATION] if question.anchors else [_NOTE_UNVOUCHED, _NOTE_REVOCATION]
     partner = desk.partner(finding.contract)
     stand = offline.stand(partner, offline.token(root), question.anchors, at=question.at)
