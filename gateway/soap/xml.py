@@ -58,7 +58,9 @@ _DECLARATION: Final = re.compile(
     rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z][A-Za-z0-9._-]{0,40})["'])?"""
     rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*["'](?:yes|no)["'])?[ \t\r\n]*\?>"""
 )
-_PROLOG: Final = re.compile(rb"(?:[ \t\r\n]+|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!-))*+-->)*+")
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+_SKIPPED: Final = ((b"<!--", b"-->"), (b"<?", b"?>"))
+"""What may stand before a DOCTYPE (XML 1.0 section 2.8, production 22): comments and processing instructions."""
 _PREFIX: Final = re.compile(rb"xmlns:([^\s=]+)")
 _LIMIT_ERRORS: Final = frozenset(
     {etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG, etree.ErrorTypes.ERR_ENTITY_LOOP}
@@ -236,13 +238,29 @@ def _declared(head: bytes) -> str | None:
 def _refuse_doctype(text: bytes) -> None:
     if b"!" not in text or b"<!DOCTYPE" not in text:
         return
-    match = _PROLOG.match(text)
-    end = match.end() if match else 0
+    end = _prolog(text)
     if text.startswith(b"<!DOCTYPE", end):
         raise MalformedError(codes.XML_DTD)
     # Where no element begins the prolog is broken, and what libxml2 would make of it is not worth knowing.
     if not text.startswith(b"<", end) or text.startswith((b"<!", b"<?"), end):
         raise MalformedError(codes.XML_SYNTAX, "before the first element")
+
+
+def _prolog(text: bytes) -> int:
+    """Return where space, comments and processing instructions end. Each byte is looked at once."""
+    at = 0
+    while True:
+        space = _SPACE.match(text, at)
+        at = space.end() if space else at
+        for opening, closing in _SKIPPED:
+            if text.startswith(opening, at):
+                end = text.find(closing, at + len(opening))
+                if end < 0:
+                    return at
+                at = end + len(closing)
+                break
+        else:
+            return at
 
 
 def _parsed(text: bytes) -> _Element:

@@ -121,6 +121,7 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY x "y">]>'
         '<?xml version="1.0"?>',
         "<!-- a comment - with > and <!DOC in it -->",
         "<?target ??><!---->",
+        "<!-- -- -->",  # not well-formed either: a DOCTYPE after it is refused as one
         '<?xml version="1.0"?>\n<!-- long ' + "x" * 100_000 + "-->",
     ],
 )
@@ -145,7 +146,7 @@ def test_the_word_doctype_in_content_is_no_doctype(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["<a/><!DOCTYPE a>", "<a><!DOCTYPE a></a>", "<!doctype a><a/>", "<!-- -- --><!DOCTYPE a><a/>", "x<!DOCTYPE a>"],
+    ["<a/><!DOCTYPE a>", "<a><!DOCTYPE a></a>", "<!doctype a><a/>", "x<!DOCTYPE a>"],
 )
 def test_a_doctype_where_xml_has_none_is_a_syntax_error(text):
     assert refused(text.encode()) is codes.XML_SYNTAX
