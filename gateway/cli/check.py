@@ -41,6 +41,7 @@ _NOTE_UNVOUCHED = (
     "the signer's certificate chain was NOT judged (no --trust): the signature proves nothing about who signed"
 )
 _NOTE_REVOCATION = "revocation was not checked"
+_NOTE_BETWEEN = "if an issuing CA stands between the signer and the root, put it into the --trust file too"
 _NOTE_PROTECTION = (
     "protected identity is unknown here unless the message states it, and unknown is treated as protected"
 )
@@ -139,8 +140,13 @@ def find(question: Question, desk: Desk) -> Finding:
             _envelope(finding, question, root, desk)
         else:
             _bare(finding, question, root, desk)
+        # 5. Within what this contract may be, now that it is known.
+        if len(question.data) > _limit(desk, finding.contract):
+            raise MalformedError(codes.TOO_LARGE, f"more than {_limit(desk, finding.contract)} bytes")
     except RejectedError as error:
         finding.refused = error
+        if error.code is codes.CERT_CHAIN and question.anchors:
+            finding.notes.append(_NOTE_BETWEEN)
     return finding
 
 
@@ -235,7 +241,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
     "anchors",
     metavar="CA.pem",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The CA certificates under which a signer must stand.",
+    help="The CA certificates under which a signer must stand: the root, and issuing CAs between.",
 )
 @click.option("--at", metavar="TIME", callback=_time, help="Judge as of this time: ISO 8601, UTC if it has no zone.")
 @options.config

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,3 +82,19 @@ def test_help_does_not_load_the_gateway(elsewhere):
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+INTEROP = Path(__file__).parents[1] / "interop"
+
+
+def test_an_issuing_ca_between_signer_and_root_must_be_in_the_trust_file(elsewhere, tmp_path):
+    case = INTEROP / "accepted/wss4j-ersattningsstod-rsa-soap12"
+    at = tomllib.loads((case / "expected.toml").read_text())["at"].isoformat()
+    roots = [(INTEROP / "pki" / name).read_text() for name in ("agencies.pem", "intermediates.pem")]
+    for count, verdict in ((1, "refused"), (2, "accepted")):
+        trust = tmp_path / f"{count}.pem"
+        trust.write_text("".join(roots[:count]))
+        done = elsewhere(str(case / "message.xml"), "--trust", str(trust), "--at", at, "--json")
+        found = json.loads(done.stdout)
+        assert found["verdict"] == verdict
+        assert ("--trust file too" in found["detail"]) == (verdict == "refused")
