@@ -1,9 +1,10 @@
 """Försäkringskassans dörr till andra myndigheter: the data exchange gateway.
 
 A partner's signed SOAP message is authenticated, checked against its contract, checked against a register of purposes
-and legal bases, minimised field by field, committed once together with its audit leaves, answered with a signed
-receipt and put on an internal queue as a CloudEvent. To understand the gateway, read two files: `inbound/path.py` (the
-straight line a message walks) and `message.py` (the forms it takes on the way). Every other package is one room:
+and legal bases, minimised field by field, committed once together with its audit leaves and answered with a signed
+receipt; each record that passed is put on internal queues as a CloudEvent. To understand the gateway, read two files:
+`inbound/path.py` (the straight line a message walks) and `message.py` (the forms it takes on the way). Every other
+package is one room:
 
     codes errors      what can be wrong, and who must act          soap       bytes <-> envelope, limits, faults, WSDL
     message           ids and forms                                audit      leaf, tree, checkpoint, proof, verify
@@ -12,7 +13,8 @@ straight line a message walks) and `message.py` (the forms it takes on the way).
     inbound           the path in                                  events     what it becomes: CloudEvents
     store broker      durable things                               adapters   what was agreed: one module a contract
     transport         HTTP and TLS                                 cli        one module a command
-    wiring            the only place that constructs drivers
+    wiring            the only place that constructs drivers       logs       a closed list of what may be told
+    sqlite            database files: one way to open, one writer
 
 Glossary (one word per thing):
     message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
@@ -20,7 +22,7 @@ Glossary (one word per thing):
     peer        who is at the other end of the TLS connection   signer     whose certificate signed the message
     lagrum      a versioned paragraph of Swedish law            basis      a row that lets fields pass for purposes
     outcome     PERMIT, DENY or REFER, per record               label      what may be done with data; follows it
-    event       what FK's own systems receive, one per record   leaf       one entry in the audit log
+    event       what FK's systems get: a permitted record       leaf       one entry in the audit log: one per record
     receipt     our signed answer: it is ours now               evidence   the exact bytes received, sealed
     gallring    lawful destruction of data                      integrator sequences leaves and signs checkpoints
 """

@@ -1,8 +1,8 @@
 """Employers' notice of sickness: `SkickaAnmalanFranArbetsgivare`, an XML document carried as base64.
 
-Lag (1991:1047) om sjuklön 12 §: who is sick, from which day, and when the sick-pay period ends. An employer is one of a
-class, so nothing but its certificate says for whom it may speak: the organisation in the notice must be the signer's.
-The order below is the order of trust:
+Lag (1991:1047) om sjuklön 12 §: who is sick, and from which day. When the sick-pay period ends and whom to ask are FK's
+questions to the employer (SFB 110 kap. 14 §). An employer is one of a class, so nothing but its certificate says for
+whom it may speak: the organisation in the notice must be the signer's. The order below is the order of trust:
 
 1. decode the exact bytes;
 2. verify the signature (underskrift) over them with the signer's own key, before anything in them is read;
