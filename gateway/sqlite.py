@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 from pysqlite3 import dbapi2
@@ -47,6 +47,8 @@ Error = dbapi2.Error
 OperationalError = dbapi2.OperationalError
 OwnFault = (dbapi2.IntegrityError, dbapi2.InterfaceError, dbapi2.DataError, dbapi2.ProgrammingError)
 """What the values of a row, not disk or file, are to blame for."""
+
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 Row = tuple[Any, ...]
 
@@ -129,20 +131,30 @@ class File:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what SQLite and the disk say into UnavailableError: nothing has happened, and it is safe to try again."""
+    """Turn what SQLite and the disk say into UnavailableError: nothing has happened, and it is safe to try again.
+
+    A file that is damaged is IntegrityError: trying again does not mend it.
+    """
     try:
         yield
     except (Error, OSError) as error:
-        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-        raise UnavailableError(codes.STORE_UNAVAILABLE, str(name)) from error
+        raise translation(error) from error
+
+
+def translation(error: Exception) -> UnavailableError | IntegrityError:
+    """Return our error for what SQLite or the disk said."""
+    name = str(getattr(error, "sqlite_errorname", None) or type(error).__name__)
+    if name.startswith(_DAMAGED):
+        return IntegrityError(f"a database file is damaged ({name}): restore it, and let a person look first")
+    return UnavailableError(codes.STORE_UNAVAILABLE, name)
 
 
 def written(at: datetime) -> str:
     """Return a time as it stands in our files: UTC, microseconds, always 27 characters, so that it sorts."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return (
-        f"{utc.year:04}-{utc.month:02}-{utc.day:02}T{utc.hour:02}:{utc.minute:02}:{utc.second:02}.{utc.microsecond:06}Z"
-    )
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031  # half the cost of an f-string or isoformat
+        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond,
+    )  # fmt: skip
 
 
 def instant(text: str) -> datetime:
@@ -151,6 +163,10 @@ def instant(text: str) -> datetime:
 
 
 def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types
+    # Of these two the driver asks at every value who could adapt it, and has nobody: 1 µs a value. So they adapt
+    # themselves, to themselves. The registry is the driver's own and the same for all, so saying it again is nothing.
+    dbapi2.register_adapter(bytes, bytes)
+    dbapi2.register_adapter(NoneType, _itself)
     connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=10)
     try:
         for setting in SETTINGS:
@@ -159,6 +175,10 @@ def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types
         connection.close()
         raise
     return connection
+
+
+def _itself(value: None) -> None:
+    return value
 
 
 def _make(path: Path) -> None:

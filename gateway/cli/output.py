@@ -55,6 +55,5 @@ def failure(error: GatewayError, *, as_json: bool) -> None:
     if as_json:
         document({"error": {"code": error.code.name, "detail": error.detail, "resend": error.code.resend}})
     console = progress()
-    console.print(f"{error.code.name}: {error.code.english}", style="bold red", markup=False)
-    if error.detail:
-        console.print(error.detail, markup=False)
+    # The code's own text speaks to a partner; whoever runs a command is told what is wrong here, where we know it.
+    console.print(f"{error.code.name}: {error.detail or error.code.english}", style="bold red", markup=False)

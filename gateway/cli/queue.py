@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded import EmbeddedBroker
     from gateway.config import Configuration, Queue
 
+_NUMBER = click.IntRange(1, 2**63 - 1)
 _MOST = 1000
 
 
@@ -202,7 +203,7 @@ def take(queue: str, limit: int, config: Path, data: Path | None, *, as_json: bo
 
 @command.command("ack")
 @click.argument("queue", metavar="QUEUE")
-@click.argument("tags", metavar="TAG...", nargs=-1, required=True, type=int)
+@click.argument("tags", metavar="TAG...", nargs=-1, required=True, type=_NUMBER)
 @options.config
 @options.data
 @options.as_json
@@ -221,7 +222,7 @@ def ack(queue: str, tags: tuple[int, ...], config: Path, data: Path | None, *, a
 
 
 @command.command("retry")
-@click.argument("letter", metavar="LETTER", type=int)
+@click.argument("letter", metavar="LETTER", type=_NUMBER)
 @click.option("--reason", required=True, help="Why it should go now; follows the event. Write nothing about a person.")
 @options.config
 @options.data

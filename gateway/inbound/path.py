@@ -104,8 +104,8 @@ def _ready(permitted: Permitted, rules: Rules, named: pseudonym.Named) -> Ready:
             events.append(
                 compose.event(permitted, decision, pseudonym=pseudonym_, leaf=entry.hash, routes=rules.routes)
             )
-            if decision.learned is not None:
-                learned.append(Learned(person=pseudonym_, protection=decision.learned, stated_at=decision.stated_at))
+        if decision.learned is not None:
+            learned.append(Learned(person=pseudonym_, protection=decision.learned, stated_at=decision.stated_at))
     return Ready(
         provenance=permitted.provenance,
         policy=permitted.policy,

@@ -89,6 +89,12 @@ def stated_by_source(record: Record) -> Protection | None:
     return record.protection
 
 
+def raised_by_source(record: Record) -> Protection | None:
+    """Return a protection that the folkbokföring states here. Hiding a person needs no legal basis; lifting does."""
+    stated = stated_by_source(record)
+    return stated if stated in _PROTECTED else None
+
+
 def withholds(protection: Protection, related: Iterable[Person], known: Known) -> Reason | None:
     """Return why locating fields may not pass, or None if they may."""
     reason = _REASON.get(protection)

@@ -239,7 +239,8 @@ def _permitted(rule: Rule, lagrum: tuple[str, ...], record: Record, kind: Kind, 
 
 
 def _stopped(stop: _Stop, record: Record, known: protected.Known) -> Decision:
-    """Let nothing through. Nothing is learned from it either: what may not be used may not lift a protection."""
+    """Let nothing through. A protection it states is still learned; what may not be used may not lift one."""
+    learned = protected.raised_by_source(record)
     return Decision(
         record=record.position,
         kind=record.kind,
@@ -252,8 +253,8 @@ def _stopped(stop: _Stop, record: Record, known: protected.Known) -> Decision:
         fields={},
         withheld=(),
         protection=protected.status(record, known),
-        learned=None,
-        stated_at=0,
+        learned=learned,
+        stated_at=0 if learned is None else record.stated_at,
         labels=None,
     )
 

@@ -28,7 +28,7 @@ from gateway import codes
 from gateway.errors import ConflictError, GatewayError, UnavailableError
 from gateway.message import Accepted, Ready, Refusal
 from gateway.ports import Clock
-from gateway.sqlite import Error, File, OwnFault
+from gateway.sqlite import Error, File, OwnFault, translation
 from gateway.store.entries import Group
 
 
@@ -147,7 +147,7 @@ class SqliteJournal:
             self._fault("committed")
             self._answer(group, written, answers)
         except Exception as error:  # noqa: BLE001  # as above; it is committed, and resending will find it
-            _fail(group, codes.INTERNAL, error)
+            _fail(group, UnavailableError(codes.INTERNAL, type(error).__name__), error)
 
     def _gather(self, group: list[_Entry]) -> None:
         """Let those join who came while the lock was waited for."""
@@ -178,12 +178,12 @@ class SqliteJournal:
 
     def _not_written(self, group: list[_Entry], error: Exception) -> None:
         if isinstance(error, (Error, OSError)) and not isinstance(error, OwnFault):
-            _fail(group, codes.STORE_UNAVAILABLE, error)
+            _fail(group, translation(error), error)
         elif len(group) > 1:
             for entry in group:
                 self._write([entry], gather=False)
         else:
-            _fail(group, codes.INTERNAL, error)
+            _fail(group, UnavailableError(codes.INTERNAL, type(error).__name__), error)
 
     def _answer(self, group: list[_Entry], written: Group, answers: list[Accepted | GatewayError | None]) -> None:
         if written.rows.learned:
@@ -198,10 +198,8 @@ class SqliteJournal:
             self._committed()
 
 
-def _fail(group: list[_Entry], code: codes.Code, error: Exception) -> None:
-    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+def _fail(group: list[_Entry], failure: GatewayError, cause: Exception) -> None:
+    failure.__cause__ = cause
     for entry in group:
         if not entry.future.done():
-            unavailable = UnavailableError(code, str(name))
-            unavailable.__cause__ = error
-            entry.future.set_exception(unavailable)
+            entry.future.set_exception(failure)

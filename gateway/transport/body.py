@@ -68,6 +68,8 @@ def head(headers: Headers, *, limit: int) -> Head:
             types.append(value)
         elif name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
             raise MalformedError(codes.CONTENT_ENCODING)
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":  # RFC 9112 section 6.1
+            raise MalformedError(codes.CONTENT_ENCODING, "Transfer-Encoding other than chunked")
         elif name == b"content-length":  # the parser has refused what is no number, and a second one
             length = int(value)
             if length > limit:

@@ -126,6 +126,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hand the request to the front; its body has a time limit of its own there."""
+        if self.parser.should_upgrade():  # the parser stops at the headers, and would take the body for a request
+            raise MalformedError(codes.HTTP_SYNTAX, "an upgrade")  # ends in send_400_response
         super().on_headers_complete()
         self._part = _Part.BODY
         self._read = self._size = 0
@@ -199,10 +201,23 @@ class Connection(HttpToolsProtocol):
         self._stop_clock()
         if self.transport.is_closing():
             return
-        # A silent connection asked nothing; one that is being answered must not get two answers in one.
-        if self._read and self._idle():
+        if not self._idle() and not self.cycle.more_body:
+            # A whole request is being answered, and what came after it is wrong: it gets its answer, then the end.
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if self._may_write():
             self.transport.write(reply.raw(reply.refusal(code, SoapVersion.SOAP_11, close=True)))
+        if not self._idle():  # the front waits for a body that will never be whole, and must not answer too
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
+
+    def _may_write(self) -> bool:
+        """Tell whether a fault would be an answer to what the peer asks now, and the only one."""
+        if self._idle():
+            return bool(self._read)  # a silent connection asked nothing
+        return not self.cycle.response_started and not self.pipeline
 
 
 def _extensions(tls: ssl.SSLObject | None) -> dict[str, Any]:

@@ -9,11 +9,11 @@ P-256 is the default (a tenth of RSA's cost); RSA is for partners whose software
 
 from __future__ import annotations
 
-import base64
-import hashlib
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -85,10 +85,11 @@ def sign(accepted: Accepted, signers: Signers, *, wrap: Callable[[str], str], no
         now: The time of answering, for Timestamp only.
     """
     provenance = accepted.provenance
-    payload = wrap(compose(accepted))
-    own = hashlib.sha256(f"{payload}{now.isoformat()}".encode()).hexdigest()
+    # Whose message, and which answer to it: the sender's own id is unique per partner and organisation only.
+    answer = f"{provenance.partner} {provenance.organisation} {provenance.message_id} {now.timestamp()}"
+    own = sha256(answer.encode()).hexdigest()
     envelope = signing.sign(
-        payload,
+        wrap(compose(accepted)),
         key=signers.of(provenance.partner),
         version=provenance.version,
         created=now,
@@ -105,7 +106,7 @@ def compose(accepted: Accepted) -> str:
     provenance = accepted.provenance
     whole = all(outcome.outcome is Outcome.PERMIT for outcome in accepted.outcomes)
     outcomes = "".join(map(_outcome, accepted.outcomes))
-    leaves = "".join(f"<Leaf>{base64.b64encode(leaf).decode('ascii')}</Leaf>" for leaf in accepted.leaves)
+    leaves = "".join([f"<Leaf>{b2a_base64(leaf, newline=False).decode('ascii')}</Leaf>" for leaf in accepted.leaves])
     return (
         f'<Receipt xmlns="{NAMESPACE}">'
         f"<MessageId>{escape(provenance.message_id)}</MessageId>"

@@ -9,11 +9,12 @@ of the cost, and the rule "canonical by construction" is held by a test that can
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable
+from binascii import b2a_base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
@@ -37,7 +38,24 @@ _PKCS1: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 _ECDSA: Final = ECDSA(SHA256())
 _RSA_BITS: Final = 2048
-_SHARED: Final = ("xmlns:soap=", "xmlns:wsu=")
+
+# What every signature repeats, composed once.
+_INFO: Final = (
+    f'<ds:SignedInfo xmlns:ds="{names.DS}"><ds:CanonicalizationMethod Algorithm="{names.EXCLUSIVE_C14N}">'
+    '</ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="'
+)
+_SIGNATURE: Final = f'<ds:Signature xmlns:ds="{names.DS}">'
+_KEY_INFO: Final = (
+    f'<ds:KeyInfo><wsse:SecurityTokenReference><wsse:Reference URI="#Token" ValueType="{names.X509V3}">'
+    "</wsse:Reference></wsse:SecurityTokenReference></ds:KeyInfo></ds:Signature></wsse:Security>"
+)
+_DIGESTED: Final = (
+    f'"><ds:Transforms><ds:Transform Algorithm="{names.EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
+    f'<ds:DigestMethod Algorithm="{names.SHA256}"></ds:DigestMethod><ds:DigestValue>'
+)
+_HEADING: Final = f' xmlns:wsa="{names.WSA}" xmlns:wsu="{names.WSU}" wsu:Id="'
+_TIMESTAMP: Final = f'<wsu:Timestamp xmlns:wsu="{names.WSU}" wsu:Id="Timestamp"><wsu:Created>'
+_BODY: Final = f'" xmlns:wsu="{names.WSU}" wsu:Id="Body">'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +75,7 @@ class SigningKey:
 
     def __post_init__(self) -> None:
         """Compose once what every signature repeats."""
-        content = base64.b64encode(self.certificate).decode("ascii")
+        content = b2a_base64(self.certificate, newline=False).decode("ascii")
         object.__setattr__(self, "method", _method(self.key))
         object.__setattr__(
             self,
@@ -69,18 +87,22 @@ class SigningKey:
     def sign(self, data: bytes) -> bytes:
         """Return the signature value in the form that XMLDSig gives it."""
         match self.key:
+            case EllipticCurvePrivateKey():
+                r, s = decode_dss_signature(self.key.sign(data, _ECDSA))
+                return r.to_bytes(32) + s.to_bytes(32)
             case RSAPrivateKey():
                 return self.key.sign(data, _PKCS1, _SHA256)
             case Ed25519PrivateKey():
                 return self.key.sign(data)
-            case EllipticCurvePrivateKey():
-                r, s = decode_dss_signature(self.key.sign(data, _ECDSA))
-                return r.to_bytes(32) + s.to_bytes(32)
 
 
 def instant(time: datetime) -> str:
     """Return an aware time as xs:dateTime in UTC, in milliseconds."""
-    return f"{time.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    # Half the cost of isoformat, which asks the zone for its offset.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031  # and of an f-string
+        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000,
+    )  # fmt: skip
 
 
 def sign(  # noqa: PLR0913  # each is one header; they have no other home
@@ -108,18 +130,20 @@ def sign(  # noqa: PLR0913  # each is one header; they have no other home
         action: `wsa:Action`.
         relates_to: `wsa:RelatesTo`.
     """
-    said = {"MessageID": message_id, "To": to, "Action": action, "RelatesTo": relates_to}
-    headers = {name: _heading(name, text) for name, text in said.items() if text is not None}
+    said = (("MessageID", message_id), ("To", to), ("Action", action), ("RelatesTo", relates_to))
+    headers = [
+        _repeated(name, text) if name in _REPEATED else _heading(name, text) for name, text in said if text is not None
+    ]
     timestamp = _timestamp(created, expires)
-    body = f'<soap:Body xmlns:soap="{version}" xmlns:wsu="{names.WSU}" wsu:Id="Body">{payload}</soap:Body>'
-    if any(shared in payload for shared in _SHARED):
+    body = f'<soap:Body xmlns:soap="{version}{_BODY}{payload}</soap:Body>'
+    if "xmlns:soap=" in payload or "xmlns:wsu=" in payload:
         # What Body has declared already is not declared again inside it, so this payload is canonical only by itself.
         body = xml.canonical(xml.reparse(body.encode())).decode()
-    parts = {"Body": body, "Timestamp": timestamp, **headers}
-    security = _security(key, version, timestamp, ((name, part.encode()) for name, part in parts.items()))
+    references = [_reference("Body", body.encode()), _reference("Timestamp", timestamp.encode())]
+    security = _security(key, version, timestamp, [*references, *(reference for _, reference in headers)])
     return (
-        f'<soap:Envelope xmlns:soap="{version}"><soap:Header>{"".join(headers.values())}{security}</soap:Header>'
-        f"{body}</soap:Envelope>"
+        f'<soap:Envelope xmlns:soap="{version}"><soap:Header>{"".join([block for block, _ in headers])}{security}'
+        f"</soap:Header>{body}</soap:Envelope>"
     ).encode()
 
 
@@ -137,12 +161,12 @@ def sign_element(envelope: _Element, *, key: SigningKey, created: datetime, expi
         raise MalformedError(codes.SOAP_ENVELOPE, "is signed already")
     targets = [soap.body_of(envelope), *(block for block in header if block.tag in names.ADDRESSING)]
     timestamp = _timestamp(created, expires)
-    parts = [("Timestamp", timestamp.encode())]
+    references = [_reference("Timestamp", timestamp.encode())]
     for number, target in enumerate(targets):
         name = target.get(names.ID) or f"id-{number}"
         target.set(names.ID, name)
-        parts.append((name, xml.canonical(target)))
-    header.append(xml.reparse(_security(key, version, timestamp, parts).encode()))
+        references.append(_reference(name, xml.canonical(target)))
+    header.append(xml.reparse(_security(key, version, timestamp, references).encode()))
 
 
 def _method(key: PrivateKey) -> str:
@@ -157,40 +181,41 @@ def _method(key: PrivateKey) -> str:
             raise ConfigError("the key is not RSA of 2048 bits or more, P-256 or Ed25519")
 
 
-def _heading(name: str, text: str) -> str:
-    start = f'<wsa:{name} xmlns:wsa="{names.WSA}" xmlns:wsu="{names.WSU}" wsu:Id="{name}">'
-    return f"{start}{xml.escape(text)}</wsa:{name}>"
+_REPEATED: Final = frozenset({"To", "Action"})
+"""Headers that say the same in message after message."""
+
+
+@lru_cache(maxsize=256)
+def _repeated(name: str, text: str) -> tuple[str, str]:
+    return _heading(name, text)
+
+
+def _heading(name: str, text: str) -> tuple[str, str]:
+    """Return an addressing header, and the reference to it."""
+    block = f'<wsa:{name}{_HEADING}{name}">{xml.escape(text)}</wsa:{name}>'
+    return block, _reference(name, block.encode())
 
 
 def _timestamp(created: datetime, expires: datetime) -> str:
-    return (
-        f'<wsu:Timestamp xmlns:wsu="{names.WSU}" wsu:Id="Timestamp"><wsu:Created>{instant(created)}</wsu:Created>'
-        f"<wsu:Expires>{instant(expires)}</wsu:Expires></wsu:Timestamp>"
-    )
+    return f"{_TIMESTAMP}{instant(created)}</wsu:Created><wsu:Expires>{instant(expires)}</wsu:Expires></wsu:Timestamp>"
 
 
-def _security(key: SigningKey, version: SoapVersion, timestamp: str, parts: Iterable[tuple[str, bytes]]) -> str:
-    """Return the Security header over `parts`: id and canonical bytes of each."""
-    info = (
-        f'<ds:SignedInfo xmlns:ds="{names.DS}"><ds:CanonicalizationMethod Algorithm="{names.EXCLUSIVE_C14N}">'
-        f'</ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="{key.method}"></ds:SignatureMethod>'
-        f"{''.join(_reference(name, part) for name, part in parts)}</ds:SignedInfo>"
-    )
-    value = base64.b64encode(key.sign(info.encode())).decode("ascii")
+def _security(key: SigningKey, version: SoapVersion, timestamp: str, references: Sequence[str]) -> str:
+    """Return the Security header over what `references` refer to."""
+    info = f'{_INFO}{key.method}"></ds:SignatureMethod>{"".join(references)}</ds:SignedInfo>'
+    value = b2a_base64(key.sign(info.encode()), newline=False).decode("ascii")
     return (
         f'<wsse:Security xmlns:soap="{version}" xmlns:wsse="{names.WSSE}" soap:mustUnderstand="1">'
-        f'{key.token}{timestamp}<ds:Signature xmlns:ds="{names.DS}">{info}'
-        f"<ds:SignatureValue>{value}</ds:SignatureValue><ds:KeyInfo><wsse:SecurityTokenReference>"
-        f'<wsse:Reference URI="#Token" ValueType="{names.X509V3}">'
-        "</wsse:Reference></wsse:SecurityTokenReference></ds:KeyInfo></ds:Signature></wsse:Security>"
+        f"{key.token}{timestamp}{_SIGNATURE}{info}<ds:SignatureValue>{value}</ds:SignatureValue>{_KEY_INFO}"
     )
 
 
 def _reference(name: str, part: bytes) -> str:
-    digest = base64.b64encode(hashlib.sha256(part).digest()).decode("ascii")
-    return (
-        f'<ds:Reference URI="#{xml.escape_attribute(name)}"><ds:Transforms>'
-        f'<ds:Transform Algorithm="{names.EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
-        f'<ds:DigestMethod Algorithm="{names.SHA256}"></ds:DigestMethod>'
-        f"<ds:DigestValue>{digest}</ds:DigestValue></ds:Reference>"
-    )
+    """Return the reference to `part`, the canonical bytes of what has the id `name`."""
+    digest = b2a_base64(sha256(part).digest(), newline=False).decode("ascii")
+    return f"{_start(name)}{digest}</ds:DigestValue></ds:Reference>"
+
+
+@lru_cache(maxsize=64)
+def _start(name: str) -> str:
+    return f'<ds:Reference URI="#{xml.escape_attribute(name)}{_DIGESTED}'

@@ -256,6 +256,11 @@ def test_a_kept_connection_carries_many_messages(stand):
         assert "connection" not in {name.lower() for name in answers[-1].headers}
 
 
+POST = b"POST /soap/skatteverket/folkbokforing HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\n"
+UPGRADE = POST + b"Connection: Upgrade\r\nUpgrade: x\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -267,9 +272,15 @@ def test_a_kept_connection_carries_many_messages(stand):
         b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        UPGRADE + b"Content-Length: 37\r\n\r\nGET /health/live HTTP/1.1\r\nHost: a\r\n\r\n",
+        CHUNKED + b"3\r\nabc\r\nZZ\r\n",
+        CHUNKED + b"fffffffffffffffff\r\n",
     ],
-    ids=["no-http", "two-lengths", "length-and-chunked", "plus", "overflow", "address", "byte", "headers"],
-)
+    ids=[
+        "no-http", "two-lengths", "length-and-chunked", "plus", "overflow", "address", "byte", "headers", "upgrade",
+        "chunk", "chunk-size",
+    ],
+)  # fmt: skip
 def test_what_is_no_http_gets_a_soap_fault_too(stand, request_):
     with stand.connected() as connection:
         connection.sendall(request_)
@@ -277,6 +288,16 @@ def test_what_is_no_http_gets_a_soap_fault_too(stand, request_):
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert code(body) == "GW-HTTP-SYNTAX"
+
+
+def test_a_whole_message_gets_its_answer_though_junk_follows_it(stand):
+    message = stand.stage.message()
+    length = str(len(message)).encode()
+    with stand.connected() as connection:
+        connection.sendall(POST + b"Content-Length: " + length + b"\r\n\r\n" + message + b"JUNK\r\n\r\n")
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_the_server_does_not_tell_what_it_is_made_of(stand):

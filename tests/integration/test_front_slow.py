@@ -149,11 +149,12 @@ def test_pipelined_requests_are_answered_in_order(quick):
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"404"]
 
 
-def test_an_upgrade_is_not_followed(quick):
+def test_an_upgrade_is_refused_and_what_follows_is_no_request(quick):
     with quick.connected() as connection:
         connection.sendall(
             b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nrest"
         )
         answer = everything(connection)
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.count(b"HTTP/1.1") == 1
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+    assert b"HTTP/1.1 200" not in answer

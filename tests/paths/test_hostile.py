@@ -104,6 +104,7 @@ HEAVY = {
     "entities": (FOLK, f"<a>{_many('&amp;')}</a>", ""),
     "returns": (FOLK, f"<a>{_many('&#13;')}</a>", ""),
     "comments": (FOLK, f"<a>{_many('<!--x-->')}</a>", ""),
+    "instructions": (FOLK, f"<a>{_many('<?a?>')}</a>", ""),
     "dashes": (FOLK, f"<a><!--{_many('- ')}--></a>", ""),
     "doctypes-in-text": (FOLK, f"<a>{_many('&lt;!DOCTYPE')}</a>", ""),
     "headers": (FOLK, None, _many("<x/>", 90_000)),

@@ -120,7 +120,19 @@ def test_a_folkbokforing_that_does_not_say_teaches_nothing_and_lifts_nothing(sta
     assert judged(own, JUDGE, known()).protection is Protection.UNKNOWN
 
 
-def test_nothing_is_learned_from_a_record_that_does_not_pass():
+def test_a_record_that_does_not_pass_still_raises_protection():
+    own = record(
+        kind="folkbokforing",
+        fields={"fritext": "x"},
+        protection=Protection.SEKRETESSMARKERING,
+        stated_at=20260301120000,
+    )
+    decision = judged(own, JUDGE, known())
+    assert decision.outcome is Outcome.REFER
+    assert (decision.learned, decision.stated_at) == (Protection.SEKRETESSMARKERING, 20260301120000)
+
+
+def test_a_record_that_does_not_pass_lifts_no_protection():
     own = record(kind="folkbokforing", fields={"fritext": "x"}, protection=Protection.NONE, stated_at=20260301120000)
     decision = judged(own, JUDGE, known())
     assert decision.outcome is Outcome.REFER

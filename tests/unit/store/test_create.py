@@ -62,5 +62,5 @@ def test_opening_a_store_that_is_not_there_does_not_make_one(tmp_path):
 
 def test_a_file_that_is_no_database_is_told(tmp_path):
     (tmp_path / create.DATABASE).write_bytes(b"no database" * 1000)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(IntegrityError):
         File(tmp_path / create.DATABASE)

@@ -60,6 +60,7 @@ def test_the_content_type_tells_the_soap_version(content_type, version):
         ([(b"content-type", b"application/xop+xml; type=text/xml")], codes.MULTIPART),
         ([SOAP_11, (b"content-encoding", b"gzip")], codes.CONTENT_ENCODING),
         ([SOAP_11, (b"content-encoding", b"identity, gzip")], codes.CONTENT_ENCODING),
+        ([SOAP_11, (b"transfer-encoding", b"gzip, chunked")], codes.CONTENT_ENCODING),
         ([SOAP_11, (b"content-length", b"101")], codes.TOO_LARGE),
         ([SOAP_11, (b"content-length", b"0")], codes.EMPTY),
     ],
@@ -77,6 +78,7 @@ def test_a_body_of_exactly_the_limit_is_taken():
 
 def test_identity_is_no_encoding():
     assert body.head([SOAP_11, (b"content-encoding", b" Identity")], limit=100).version is SoapVersion.SOAP_11
+    assert body.head([SOAP_11, (b"transfer-encoding", b" Chunked")], limit=100).version is SoapVersion.SOAP_11
 
 
 @pytest.mark.parametrize(
