@@ -33,8 +33,8 @@ from gateway.transport import server
 from gateway.transport.workers import READY, Workers
 
 GARBAGE = 20_000
-"""Objects between two collections: some hundred messages' worth. A message leaves no cycles behind, so this is only the
-safety net, and Python's own 700 would be cast out several times for each message."""
+"""Objects between two collections: some hundred messages' worth. With Python's own 700 a worker under load spent 6 % of
+its time collecting; what messages leave in cycles is little."""
 
 
 @click.command(name="serve")
