@@ -31,7 +31,8 @@ OrganisationNumber = NewType("OrganisationNumber", str)
 MessageId = NewType("MessageId", str)
 """The signed `wsa:MessageID`, else `urn:sha256:<digest>`. Unique per sender, not globally."""
 Digest = NewType("Digest", str)
-"""Lower-case hex SHA-256 of the exclusive canonical form of what stands inside `soap:Body`."""
+"""Lower-case hex SHA-256 of the exclusive canonical form of what stands inside `soap:Body`, with the PrefixList
+that its Reference has, if any."""
 Fingerprint = NewType("Fingerprint", str)
 """Lower-case hex SHA-256 of a certificate's DER."""
 EventId = NewType("EventId", str)

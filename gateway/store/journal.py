@@ -61,6 +61,7 @@ class SqliteJournal:
         gather: timedelta = timedelta(0),
         learned: Callable[[], None] = _nothing,
         committed: Callable[[], None] = _nothing,
+        pause: Callable[[float], object] = time.sleep,
         faults: Callable[[str], None] = _no_fault,
     ) -> None:
         """Open the store and start the writer thread.
@@ -73,6 +74,7 @@ class SqliteJournal:
             gather: How long to wait for company, when the group before had some.
             learned: Called after a commit that changed what is known of protected identity, before its results.
             committed: Called after a commit that left events in the outbox.
+            pause: Waits so many seconds for company.
             faults: Told each point of the way (`begin`, each table, `commit`, `committed`, `answer`); tests fail there.
         """
         self._file = File(path)
@@ -80,6 +82,7 @@ class SqliteJournal:
         self._group = group
         self._backlog = backlog
         self._patience = gather.total_seconds()
+        self._pause = pause
         self._learned = learned
         self._committed = committed
         self._fault = faults
@@ -123,7 +126,7 @@ class SqliteJournal:
         crowd = False
         while (first := self._line.get()) is not None:
             if crowd and self._open:
-                time.sleep(self._patience)
+                self._pause(self._patience)
             group = [first]
             if first.future.set_running_or_notify_cancel():
                 self._write(group, gather=True)

@@ -80,6 +80,7 @@ class Connection(HttpToolsProtocol):
         self._read = self._size = 0
         self._clock: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._ending = False
         self._extensions = _extensions(transport.get_extra_info("ssl_object"))
         here = len(self.connections)
         if here > self.patience.connections * _HARD:
@@ -96,6 +97,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; see whether a request is begun and not yet whole."""
+        if self._ending:
+            return
         if self._part is _Part.NOTHING:  # perhaps no request at all: then the clock runs out
             self._part = _Part.HEADERS
         if self._part is _Part.HEADERS:
@@ -138,6 +141,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._serving = cycle
         super()._start_asgi_task(cycle, _silent(app, cycle))
 
     def shutdown(self) -> None:
@@ -201,10 +205,8 @@ class Connection(HttpToolsProtocol):
         self._stop_clock()
         if self.transport.is_closing():
             return
-        if not self._idle() and not self.cycle.more_body:
-            # A whole request is being answered, and what came after it is wrong: it gets its answer, then the end.
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+        if not self._idle() and (self.pipeline or not self.cycle.more_body):
+            self._end_after_answers()
             return
         if self._may_write():
             self.transport.write(reply.raw(reply.refusal(code, SoapVersion.SOAP_11, close=True)))
@@ -217,7 +219,15 @@ class Connection(HttpToolsProtocol):
         """Tell whether a fault would be an answer to what the peer asks now, and the only one."""
         if self._idle():
             return bool(self._read)  # a silent connection asked nothing
-        return not self.cycle.response_started and not self.pipeline
+        return not self.cycle.response_started
+
+    def _end_after_answers(self) -> None:
+        """Answer the whole requests that came before what is wrong, then end; what comes now is not looked at."""
+        self._ending = True
+        if self.cycle.more_body:
+            self.pipeline.popleft()  # the newest: it will never be whole
+        last = self.pipeline[0][0] if self.pipeline else self._serving
+        last.keep_alive = False
 
 
 def _extensions(tls: ssl.SSLObject | None) -> dict[str, Any]:

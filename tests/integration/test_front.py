@@ -290,14 +290,16 @@ def test_what_is_no_http_gets_a_soap_fault_too(stand, request_):
     assert code(body) == "GW-HTTP-SYNTAX"
 
 
-def test_a_whole_message_gets_its_answer_though_junk_follows_it(stand):
+@pytest.mark.parametrize("junk", [b"JUNK\r\n\r\n", CHUNKED + b"3\r\nabc\r\nZZ\r\n"], ids=["no-http", "broken-chunk"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_whole_messages_get_their_answers_though_junk_follows_them(stand, count, junk):
     message = stand.stage.message()
     length = str(len(message)).encode()
+    whole = POST + b"Content-Length: " + length + b"\r\n\r\n" + message
     with stand.connected() as connection:
-        connection.sendall(POST + b"Content-Length: " + length + b"\r\n\r\n" + message + b"JUNK\r\n\r\n")
+        connection.sendall(whole * count + junk)
         answer = everything(connection)
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [part[:6] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 OK"] * count
 
 
 def test_the_server_does_not_tell_what_it_is_made_of(stand):

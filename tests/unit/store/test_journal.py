@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -300,3 +301,47 @@ def test_many_threads_and_two_writers_on_one_file_lose_and_double_nothing(store,
 def test_a_journal_opens_no_store_that_is_not_there(tmp_path, clock):
     with pytest.raises(IntegrityError):
         SqliteJournal(tmp_path / create.DATABASE, clock=clock)
+
+
+def test_a_message_that_comes_alone_waits_for_no_company(store, clock):
+    pauses = []
+    journal = builders.journal(store, clock, gather=timedelta(seconds=1), pause=pauses.append)
+    for number in range(3):
+        journal.accept(builders.ready(f"urn:uuid:{number}")).result(10)
+    journal.close()
+    assert pauses == []
+
+
+def test_after_a_crowd_the_writer_waits_for_company_and_commits_it_together(store, clock):
+    gate, later, begun = Gate(), [], []
+
+    def pause(seconds):
+        assert seconds == 0.002
+        later.append(journal.accept(builders.ready("urn:uuid:late")))
+
+    def told(point):
+        begun.append(point)
+        gate(point)
+
+    journal = builders.journal(store, clock, gather=timedelta(milliseconds=2), pause=pause, faults=told)
+    crowd = [journal.accept(builders.ready(f"urn:uuid:{number}")) for number in range(3)]
+    assert gate.reached.wait(10)
+    gate.opened.set()
+    for future in crowd:
+        future.result(10)
+    journal.accept(builders.ready("urn:uuid:next")).result(10)
+    assert later[0].result(10).repeated is False
+    journal.close()
+    assert begun.count("begin") == 2
+    assert whole(store)["messages"] == 5
+
+
+@pytest.mark.parametrize(("name", "error"), [("SQLITE_CORRUPT", IntegrityError), ("SQLITE_FULL", UnavailableError)])
+def test_a_damaged_file_is_not_called_temporary_and_a_full_disk_is(store, clock, name, error):
+    broken = OperationalError("as SQLite says it")
+    broken.sqlite_errorname = name
+    journal = builders.journal(store, clock, faults=Failing("commit", broken))
+    with pytest.raises(error, match=name):
+        journal.accept(builders.ready()).result(10)
+    journal.close()
+    assert whole(store)["messages"] == 0

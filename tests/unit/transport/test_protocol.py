@@ -42,10 +42,18 @@ def test_everything_overridden_is_there_to_be_overridden():
 
 def test_every_attribute_we_read_is_set():
     made = inspect.getsource(HttpToolsProtocol.__init__)
-    for name in ("cycle", "transport", "connections", "loop", "scope"):
+    for name in ("cycle", "transport", "connections", "loop", "scope", "parser", "pipeline"):
         assert f"self.{name}" in made
     made = inspect.getsource(RequestResponseCycle.__init__)
-    for name in ("response_complete", "keep_alive", "disconnected", "transport"):
+    for name in (
+        "response_complete",
+        "response_started",
+        "keep_alive",
+        "disconnected",
+        "transport",
+        "more_body",
+        "message_event",
+    ):
         assert f"self.{name}" in made
 
 
