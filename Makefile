@@ -1,10 +1,13 @@
 # Two first commands: `make demo` and `make test`. Each sets up all it needs.
 PYTHON ?= python3.11
 BIN := .venv/bin
+TESTS := $(BIN)/pytest --numprocesses 2
+QUICK := --ignore tests/integration
+FAST := $(TESTS) -m "not services" $(QUICK)
 
-.PHONY: help demo serve test lint bench
+.PHONY: help demo serve test test-embedded lint bench soak contracts
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 .venv/run: requirements.lock pyproject.toml
 	PYTHON=$(PYTHON) ops/dev/venv requirements.lock && touch $@
@@ -18,13 +21,21 @@ demo: .venv/run ## real-format messages from three partners all the way, and wro
 serve: .venv/run ## the demo's gateway, left running on loopback
 	$(BIN)/gateway demo --serve
 
-test: .venv/dev ## every test, the fast ones first
+test: .venv/dev ## every test, the fast ones first; RabbitMQ and PostgreSQL are started for it
 	ops/dev/tools
-	$(BIN)/pytest --numprocesses 2 --ignore tests/integration
-	$(BIN)/pytest --numprocesses 2 tests/integration
+	ops/dev/services run sh -ec '$(FAST); $(TESTS) -m services $(QUICK); $(TESTS) tests/integration'
+
+test-embedded: .venv/dev ## the quick half: without servers; says which tests it did not run
+	ops/dev/tools
+	$(FAST)
+	@echo 'Not run, by file: make test runs them.'
+	@$(BIN)/pytest -qq --collect-only -m services $(QUICK) && $(BIN)/pytest -qq --collect-only tests/integration
 
 lint: .venv/dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 bench: .venv/dev ## the path against the speed of light; rows in build/bench.json
 	$(BIN)/python -m ops.bench
+
+contracts: .venv/dev ## the event schemas and the AsyncAPI document, made anew
+	ops/dev/contracts

@@ -1,9 +1,9 @@
 """Settings, partners, law and queues: read once, validated, immutable, swapped whole on reload.
 
 `config/gateway.toml` names the other files of the configuration, each relative to itself. What differs between two
-installations of the same configuration (keys, PKI, store) lies in one folder, `data`, and every path to such a thing is
-relative to that folder: in `gateway.toml` `[listen]`, `[keys]` and `[store]`, in a partner's file `[trust]`. So a demo,
-a test and a second node share `config/` and differ by `load(path, data=…)`.
+installations of the same configuration (keys, PKI, store, servers) lies in one folder, `data`, and every path to such a
+thing is relative to that folder: in `gateway.toml` `[listen]`, `[keys]` and `[store]`, in a partner's file `[trust]`,
+in `services.toml` all. So a demo, a test and a second node share `config/` and differ by `load(path, data=…)`.
 
 Unknown keys are refused with the accepted ones: a misspelt limit is never a silent default. Secrets are paths to files,
 never values. What law and bases *mean* is in `privacy/law.py`; here they only have to be well formed.
@@ -18,10 +18,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ConfigError
 from gateway.message import Category, ContractId, OrganisationNumber, PartnerId
+from gateway.services import PATHS, Seconds, Services
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9:.-]*$"
 """What ids and versions are made of: they are joined by spaces and `@` in events and in the audit log."""
@@ -29,13 +30,6 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9:.-]*$"
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _seconds(value: object) -> object:
-    return timedelta(seconds=value) if isinstance(value, int | float) else value
-
-
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Listen(_Model):
@@ -95,6 +89,8 @@ class Audit(_Model):
 
     origin: str = Field(pattern=r"^[^\s+]+$")
     """C2SP checkpoint origin and key name: a URL without scheme."""
+    vkey: str = ""
+    """The log's public key, where only the integrator has the private one. Empty: taken from `keys.checkpoint`."""
     interval: Seconds = timedelta(seconds=1)
     maximum_merge_delay: Seconds = timedelta(seconds=60)
     """Within which a leaf promised in a receipt is in a signed checkpoint."""
@@ -232,6 +228,9 @@ class Queue(_Model):
     benefits: tuple[str, ...] = ()
     """The benefits its consumers handle; data locked to benefits goes nowhere else."""
     delivery_limit: int = Field(default=8, ge=1, le=100)
+    partitions: int = Field(default=4, ge=1, le=99)
+    """Into how many a broker of several machines divides it; a person's events are always in the same one. To be
+    changed only while the queue is empty: a person's events would be in two."""
 
     def may_serve(self, purposes: frozenset[str], benefits: frozenset[str] | None) -> bool:
         """Say whether data that is labelled so may be put on this queue.
@@ -254,6 +253,8 @@ class Configuration(_Model):
     categories: Mapping[str, Category]
     """Words in element names that give away what an unknown element holds."""
     queues: tuple[Queue, ...]
+    services: Services = Services()
+    """Servers in the place of embedded drivers, from `services.toml` in the `data` folder."""
     policy: str
     """Hex SHA-256 over the law files' names and digests, in order of name: which law decided."""
 
@@ -362,6 +363,20 @@ def _partners(folder: Path, data: Path) -> dict[PartnerId, Partner]:
     return partners
 
 
+def _services(data: Path) -> Services:
+    path = data / "services.toml"
+    if not path.exists():
+        return Services()
+    table = _toml(path)
+    for place, keys in PATHS.items():
+        part: object = table
+        for name in place:
+            part = part.get(name) if isinstance(part, dict) else None
+        if isinstance(part, dict):
+            _absolute(part, {"": keys}, data)
+    return _build(Services, table, str(path))
+
+
 class _Categories(_Model):
     words: Mapping[str, Category]
 
@@ -389,5 +404,6 @@ def load(path: Path, *, data: Path | None = None) -> Configuration:
         bases=_rows(law / "bases.toml", "basis", Basis),
         categories=_build(_Categories, _toml(law / "categories.toml"), str(law / "categories.toml")).words,
         queues=_rows(gateway.queues, "queue", Queue),
+        services=_services(gateway.data),
         policy=_policy(law),
     )

@@ -46,12 +46,21 @@ class Happened(StrEnum):
     MESSAGE_UNAVAILABLE = "message.unavailable"
     PEER_UNKNOWN = "peer.unknown"
     SERVER_STARTED = "server.started"
+    ROLES_STARTED = "roles.started"
     SERVER_STOPPING = "server.stopping"
     SERVER_STOPPED = "server.stopped"
     WORKER_ENDED = "worker.ended"
     RELOADED = "configuration.reloaded"
     RELOAD_REFUSED = "configuration.refused"
     REVOCATION_READ = "revocation.read"
+    BROKER_READY = "broker.ready"
+    BROKER_LOST = "broker.lost"
+    BROKER_BLOCKED = "broker.blocked"
+    LETTERS_RECORDED = "letters.recorded"
+    EVENT_FAILED = "event.failed"
+    EVENT_BURIED = "event.buried"
+    EVENT_LATE = "event.late"
+    INBOX_WAITS = "inbox.waits"
     INTEGRITY = "integrity"
     FAULT = "fault"
     LIBRARY = "library"
@@ -88,6 +97,7 @@ _MESSAGE = {
 }
 _WHERE = {"error": Shape.NAME, "place": Shape.PLACE}
 _SERVER = {"address": Shape.ADDRESS, "workers": Shape.NUMBER, "process": Shape.NUMBER}
+_EVENT = {"queue": Shape.ADDRESS, "reference": Shape.HASH}
 _STOPPED = _MESSAGE | {"code": Shape.CODE, "step": Shape.WORD}
 
 EVENTS: Mapping[Happened, Row] = {
@@ -97,12 +107,21 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.MESSAGE_UNAVAILABLE: Row("error", _STOPPED),
     Happened.PEER_UNKNOWN: Row("warning", {"count": Shape.NUMBER, "code": Shape.CODE}),
     Happened.SERVER_STARTED: Row("info", _SERVER | {"version": Shape.ADDRESS}),
+    Happened.ROLES_STARTED: Row("info", _SERVER | {"roles": Shape.TEXT, "version": Shape.TEXT}),
     Happened.SERVER_STOPPING: Row("info", _SERVER),
     Happened.SERVER_STOPPED: Row("info", _SERVER),
     Happened.WORKER_ENDED: Row("error", {"process": Shape.NUMBER, "exit": Shape.NUMBER}),
     Happened.RELOADED: Row("info", {"policy": Shape.HASH, "restart": Shape.TEXT}),
     Happened.RELOAD_REFUSED: Row("error", {"detail": Shape.TEXT}),
     Happened.REVOCATION_READ: Row("info", {}),
+    Happened.BROKER_READY: Row("info", {"link": Shape.TEXT}),
+    Happened.BROKER_LOST: Row("warning", {"link": Shape.TEXT, "why": Shape.NAME}),
+    Happened.BROKER_BLOCKED: Row("warning", {"link": Shape.TEXT}),
+    Happened.LETTERS_RECORDED: Row("warning", {"count": Shape.NUMBER}),
+    Happened.EVENT_FAILED: Row("warning", _EVENT | {"error": Shape.NAME, "attempt": Shape.NUMBER, "final": Shape.WORD}),
+    Happened.EVENT_BURIED: Row("error", _EVENT | {"reason": Shape.WORD}),
+    Happened.EVENT_LATE: Row("warning", _EVENT),
+    Happened.INBOX_WAITS: Row("warning", {"queue": Shape.ADDRESS, "code": Shape.CODE, "attempt": Shape.NUMBER}),
     Happened.INTEGRITY: Row("critical", {"code": Shape.CODE, "detail": Shape.TEXT}),
     Happened.FAULT: Row("error", _WHERE),
     Happened.LIBRARY: Row("warning", _WHERE | {"logger": Shape.NAME, "text": Shape.TEXT}),
@@ -285,6 +304,8 @@ def configure(stream: BinaryIO | None = None, *, strict: bool = False) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         # Set by name: uvicorn compares its own logger's level, which is 0 unless set, with "trace".
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Each lost connection is ten errors to pika, and one line, `broker.lost`, to us.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     sys.excepthook = lambda _kind, error, _trace: fault(error)
     threading.excepthook = lambda caught: fault(caught.exc_value) if caught.exc_value else None

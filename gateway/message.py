@@ -94,6 +94,24 @@ class Outcome(StrEnum):
     REFER = "REFER"
 
 
+class Shape(StrEnum):
+    """What a single value looks like: consumers' schemas are made from it."""
+
+    TEXT = "text"
+    WHOLE = "whole"
+    TRUTH = "truth"
+    DAY = "day"
+    """`2026-01-31`."""
+    MONTH = "month"
+    """`2026-01`."""
+    REDUCED = "reduced"
+    """A day as far as it is known: `2003-02-17`, `2003-02`, `2003`; eight digits where no calendar has it."""
+
+
+Rows = Mapping[str, Shape]
+"""A value of several rows, each with some of these names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
     """One named field that a kind of information may have, as its contract declares it."""
@@ -101,6 +119,7 @@ class FieldSpec:
     category: Category
     locating: bool = False
     """True where the field tells where a person may be found: withheld under protected identity (OSL 21 kap. 3 §)."""
+    shape: Shape | Rows = Shape.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +318,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """Why an event is sent again: the dead letter it was, and the operator's reason."""
+
+    letter: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A CloudEvent, canonical JSON, and where it may go. Made by `events.compose`."""
 
@@ -309,6 +336,8 @@ class Event:
     queues: tuple[str, ...]
     """Every queue whose declared purposes the labels allow: at least one."""
     body: bytes = field(repr=False)
+    replay: Replay | None = None
+    """Set on a dead letter that goes out again: a new message under the same event id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

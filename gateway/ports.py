@@ -61,15 +61,40 @@ class Publication(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An event in the outbox, and its place in commit order."""
+
+    number: int
+    """Grows with every commit while anything is in the outbox; begins anew when it has been empty."""
+    event: Event
+
+
 class Outbox(Protocol):
     """Committed events that no broker has confirmed yet."""
 
-    def pending(self, limit: int) -> Sequence[Event]:
-        """Return the oldest unconfirmed events, in commit order."""
+    def pending(self, limit: int, *, beyond: int = 0) -> Sequence[Pending]:
+        """Return the oldest unconfirmed events with a number above `beyond`, in commit order."""
         ...
 
-    def settle(self, events: Sequence[EventId]) -> None:
+    def settle(self, confirmed: Sequence[Pending]) -> None:
         """Forget events that the broker CONFIRMED."""
+        ...
+
+
+class Publisher(Protocol):
+    """The way onto the queues."""
+
+    def submit(self, events: Sequence[Event]) -> Future[Sequence[Publication]]:
+        """Put each event on all its queues; the answers come in the events' order.
+
+        Never blocks for the broker and never raises for it: a broker that is away answers UNKNOWN. Events of one person
+        may be in one call only once: one may be confirmed and the next lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Wait a little for what is on its way; what is then unconfirmed is UNKNOWN."""
         ...
 
 
@@ -83,26 +108,76 @@ class Delivery:
     body: bytes
     attempt: int
     """From 1; counts leases that ended without an acknowledgement too."""
-    lease_ends: datetime
+    lease_ends: datetime | None
+    """None where the loan lasts as long as the connection."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """`x-gw-replay-of` and `x-gw-replay-reason` on a dead letter that an operator sent again."""
 
 
-class Broker(Protocol):
-    """Durable queues with leases, a delivery limit and dead letters."""
+class Consumer(Protocol):
+    """One queue, for one purpose: events of one person are lent one at a time and in order."""
 
-    def publish(self, events: Sequence[Event]) -> Sequence[Publication]:
-        """Put each event on all its queues. The same event id twice on one queue stays one."""
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[Delivery]:
+        """Lend up to `limit` events, oldest first; wait so many seconds for the first."""
         ...
 
-    def take(self, queue: str, *, limit: int) -> Sequence[Delivery]:
-        """Lend up to `limit` events, oldest first, one person's events one at a time and in order."""
+    def ack(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Forget events on this queue. False where the loan had ended and the event was lent again."""
         ...
 
-    def ack(self, delivery: Delivery) -> bool:
-        """Forget the event on this queue. False if the lease had ended and it was lent again."""
+    def reject(self, delivery: Delivery, *, reason: str, again: bool = True) -> bool:
+        """Give it back for another attempt; past the queue's delivery limit, or not `again`, it becomes a dead letter.
+
+        `reason` is a class of failure and never text out of an event: it is shown to operators.
+        """
         ...
 
-    def reject(self, delivery: Delivery, *, reason: str) -> bool:
-        """Give it back for another attempt; past the queue's delivery limit it becomes a dead letter."""
+    def close(self) -> None:
+        """Give back what is lent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An event that its consumer could not take, as the broker gives it up."""
+
+    tag: int
+    queue: str
+    """Where it died."""
+    event: EventId
+    type: str
+    partition: Pseudonym
+    attempts: int
+    reason: str
+    """A class of failure: `delivery_limit`, `lease_ended`, or what the consumer said."""
+    since: datetime
+    """When it was put on the queue, as far as the broker tells."""
+    at: datetime
+    """When it died, likewise."""
+    replay_of: int | None
+    """The letter it was a replay of, if it died again."""
+    body: bytes = field(repr=False)
+
+
+class DeadLetters(Protocol):
+    """What the broker has given up, until it is recorded elsewhere: triage never browses the broker."""
+
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[DeadLetter]:
+        """Lend up to `limit` letters; those not acknowledged come again."""
+        ...
+
+    def ack(self, letters: Sequence[DeadLetter]) -> None:
+        """Forget letters that have been recorded durably."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is lent."""
+        ...
+
+
+class Registrar(Protocol):
+    """Where dead letters are kept for triage."""
+
+    def record(self, letters: Sequence[DeadLetter]) -> int:
+        """Record letters durably and return how many were new: a letter recorded before is the same letter."""
         ...

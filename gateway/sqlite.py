@@ -16,7 +16,6 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 from pysqlite3 import dbapi2
 
 from gateway import codes
+from gateway.database import Row, Turn
 from gateway.errors import IntegrityError, UnavailableError
 
 SAFE = (3, 51, 3)
@@ -50,11 +50,12 @@ OwnFault = (dbapi2.IntegrityError, dbapi2.InterfaceError, dbapi2.DataError, dbap
 
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
-Row = tuple[Any, ...]
-
 
 class File:
-    """One connection to one database file. Belongs to one thread at a time."""
+    """One connection to one database file, a `database.Session`. Belongs to one thread at a time."""
+
+    join = "CROSS JOIN"
+    instr = "instr({}, ?)"
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open `path`; only `create` makes a new file, and it never touches one that is there.
@@ -76,9 +77,21 @@ class File:
             self.connection: Any = _connected(path)
             self._lock = os.open(path.with_suffix(path.suffix + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401  # the driver has no types
+        """Run one statement; outside `writing` and `reading` it is a transaction by itself."""
+        return self.connection.execute(sql, values)
+
+    def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Yield the rows of a select: SQLite finds them as they are asked for."""
+        return iter(self.connection.execute(sql, values))
+
     @contextmanager
-    def writing(self) -> Iterator[Any]:
-        """Hold the one write transaction of this file: committed at the end of the block, rolled back if it raises."""
+    def writing(self, turn: Turn = Turn.JOURNAL) -> Iterator[Any]:
+        """Hold the one write transaction of this file: committed at the end of the block, rolled back if it raises.
+
+        A file has one turn, whatever its name.
+        """
+        del turn
         if self._lock < 0:
             raise dbapi2.ProgrammingError("the file is closed")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -114,12 +127,26 @@ class File:
             self.connection.execute(sql, list(chain.from_iterable(part)))
 
     def match(self, sql: str, keys: Sequence[Row]) -> list[Row]:
-        """Select what belongs to any of `keys`; `sql` has `{values}` where they stand as rows of a table."""
+        """Run what belongs to any of `keys`: `sql` has `{values}` where they stand as rows of a table, and `{join}`."""
         found: list[Row] = []
         for part in _chunks(keys):
-            places = sql.format(values=_places(len(part), len(part[0])))
+            places = sql.format(values=_places(len(part), len(part[0])), join=self.join)
             found += self.connection.execute(places, list(chain.from_iterable(part))).fetchall()
         return found
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what SQLite and the disk say into our errors."""
+        with translated():
+            yield
+
+    def translation(self, error: BaseException) -> UnavailableError | IntegrityError | None:
+        """Return our error for what SQLite or the disk said; None for another."""
+        return translation(error) if isinstance(error, (Error, OSError)) else None
+
+    def own_fault(self, error: BaseException) -> bool:
+        """Tell whether the values of a row are to blame."""
+        return isinstance(error, OwnFault)
 
     def close(self) -> None:
         """Close the connection and the lock. May be called twice; using the file afterwards is an Error."""
@@ -141,25 +168,12 @@ def translated() -> Iterator[None]:
         raise translation(error) from error
 
 
-def translation(error: Exception) -> UnavailableError | IntegrityError:
+def translation(error: BaseException) -> UnavailableError | IntegrityError:
     """Return our error for what SQLite or the disk said."""
     name = str(getattr(error, "sqlite_errorname", None) or type(error).__name__)
     if name.startswith(_DAMAGED):
         return IntegrityError(f"a database file is damaged ({name}): restore it, and let a person look first")
     return UnavailableError(codes.STORE_UNAVAILABLE, name)
-
-
-def written(at: datetime) -> str:
-    """Return a time as it stands in our files: UTC, microseconds, always 27 characters, so that it sorts."""
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031  # half the cost of an f-string or isoformat
-        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond,
-    )  # fmt: skip
-
-
-def instant(text: str) -> datetime:
-    """Return the time that `written` wrote."""
-    return datetime.fromisoformat(text)
 
 
 def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types

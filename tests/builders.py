@@ -45,14 +45,17 @@ from gateway.message import (
     Received,
     RecordOutcome,
     Refusal,
+    Replay,
     Sealed,
     SoapVersion,
     Withheld,
 )
+from gateway.services import PostgreSQL
 from gateway.sqlite import File
 from gateway.store import create
 from gateway.store.integrator import Integrator
-from gateway.store.journal import SqliteJournal
+from gateway.store.journal import StoredJournal
+from gateway.store.place import ANCHOR, DATABASE, Duty, Place, PostgresPlace, SqlitePlace
 
 ORIGIN = "utbyte.forsakringskassan.example/audit"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -162,7 +165,13 @@ def sealed(count: int, evidence: bytes = b"sealed evidence") -> Sealed:
 
 
 def event(
-    name: str, *, partition: str = "p", queues: tuple[str, ...] = (FIRST,), body: bytes = b"", kind: str = "inkomst"
+    name: str,
+    *,
+    partition: str = "p",
+    queues: tuple[str, ...] = (FIRST,),
+    body: bytes = b"",
+    kind: str = "inkomst",
+    replay: Replay | None = None,
 ) -> Event:
     return Event(
         id=EventId(name),
@@ -170,6 +179,7 @@ def event(
         partition=Pseudonym(partition),
         queues=queues,
         body=body or b'{"id":"' + name.encode() + b'"}',
+        replay=replay,
     )
 
 
@@ -246,8 +256,8 @@ def hashes(one: Ready) -> tuple[LeafHash, ...]:
 @functools.cache
 def _empty_store() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        create.create(Path(folder), signer=signer(), at=NOON)
-        return {name: (Path(folder) / name).read_bytes() for name in (create.DATABASE, create.ANCHOR)}
+        create.create(SqlitePlace(Path(folder)), signer=signer(), at=NOON)
+        return {name: (Path(folder) / name).read_bytes() for name in (DATABASE, ANCHOR)}
 
 
 @functools.cache
@@ -257,12 +267,19 @@ def _empty_queues() -> bytes:
         return (Path(folder) / "queues.db").read_bytes()
 
 
-def store(folder: Path) -> Path:
+def store(folder: Path) -> SqlitePlace:
     """A new store in `folder`: a copy of one that was made once, for making one runs every migration."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in _empty_store().items():
         (folder / name).write_bytes(data)
-    return folder
+    return SqlitePlace(folder)
+
+
+def database(settings: PostgreSQL, folder: Path, *, width: int = 1000) -> PostgresPlace:
+    """A new store on PostgreSQL, as its owner sees it; the anchor is in `folder`."""
+    place = PostgresPlace(settings=settings, duty=Duty.OWNER, folder=folder, width=width)
+    create.create(place, signer=signer(), at=NOON)
+    return place
 
 
 def queues(folder: Path) -> Path:
@@ -271,17 +288,17 @@ def queues(folder: Path) -> Path:
     return folder / "queues.db"
 
 
-def journal(folder: Path, clock: Clock, **more) -> SqliteJournal:
-    return SqliteJournal(folder / create.DATABASE, clock=clock, **more)
+def journal(place: Place, clock: Clock, **more) -> StoredJournal:
+    return StoredJournal(place, clock=clock, **more)
 
 
-def integrator(folder: Path, clock: Clock, *, holder: str = "test", **more) -> Integrator:
-    return Integrator(folder, signer=signer(), clock=clock, holder=holder, **more)
+def integrator(place: Place, clock: Clock, *, holder: str = "test", **more) -> Integrator:
+    return Integrator(place, signer=signer(), clock=clock, holder=holder, **more)
 
 
-def integrate(folder: Path, clock: Clock) -> Checkpoint | None:
+def integrate(place: Place, clock: Clock) -> Checkpoint | None:
     """One step of an integrator that comes and goes."""
-    one = integrator(folder, clock)
+    one = integrator(place, clock)
     try:
         return one.step()
     finally:

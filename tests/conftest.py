@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from gateway.config import Queue
+from gateway.services import PostgreSQL, RabbitMQ
+from tests.services import Found, own
 from tests.world import World, crashes_are_expected
 
 
@@ -26,3 +30,37 @@ def world(tmp_path: Path, untouched: Path) -> Iterator[World]:
         yield made
         made.check()
         made.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Found:
+    """The running RabbitMQ and PostgreSQL, which other tests use too. Where none runs, asking for one fails."""
+    return Found.look()
+
+
+@pytest.fixture
+def database(servers: Found) -> Iterator[PostgreSQL]:
+    """A new, empty database of `gateway_owner`."""
+    with servers.database() as made:
+        yield made
+
+
+@pytest.fixture
+def virtual_host(servers: Found) -> Iterator[Callable[[Sequence[Queue]], RabbitMQ]]:
+    """Makes virtual hosts with the topology of some queues; they are deleted when the test ends."""
+    with ExitStack() as stack:
+        yield lambda queues: stack.enter_context(servers.virtual_host(queues))
+
+
+@pytest.fixture(scope="session")
+def own_rabbitmq() -> Iterator[Found]:
+    """A RabbitMQ to be killed and paused. Leave it running."""
+    with own("rabbitmq") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def own_postgresql() -> Iterator[Found]:
+    """A PostgreSQL to be killed and paused. Leave it running."""
+    with own("postgresql") as found:
+        yield found

@@ -22,7 +22,8 @@ from gateway.audit import leaf
 from gateway.broker.embedded import DATABASE as QUEUES
 from gateway.events.compose import event_id
 from gateway.message import Outcome, Provenance
-from gateway.store import create, schema
+from gateway.store import schema
+from gateway.store.place import DATABASE
 from gateway.store.views import Message
 from tests.differential.oracles import XMLSEC
 
@@ -120,8 +121,9 @@ def _everything(world: World) -> list[tuple[str, str, bytes]]:
     found = list(world.ledger.consumed)
     for queue in world.configuration.queues:
         found += [(queue.name, one.event, one.body) for one in world.broker.peek(queue.name, limit=100_000)]
-        found += [(queue.name, one.event, one.body) for one in world.broker.dead(queue.name) if not one.replayed_at]
-    return found
+    letters = world.broker.take_dead(limit=100_000)
+    world.broker.return_dead(letters)
+    return found + [(one.queue, one.event, one.body) for one in letters]
 
 
 def _placed(world: World) -> Counter[tuple[str, str]]:
@@ -160,7 +162,7 @@ def _refusals(world: World) -> None:
 
 
 def _names(world: World) -> None:
-    for file in (create.DATABASE, QUEUES):
+    for file in (DATABASE, QUEUES):
         connection = dbapi2.connect(str(world.store / file))
         try:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -169,7 +171,7 @@ def _names(world: World) -> None:
         finally:
             connection.close()
     for file in world.store.iterdir():
-        if not file.name.startswith((create.DATABASE, QUEUES)):
+        if not file.name.startswith((DATABASE, QUEUES)):
             assert not _found(file.read_bytes(), world.ledger.names), file.name
 
 

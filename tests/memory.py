@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from gateway import codes
 from gateway.config import Queue
 from gateway.errors import ConflictError, UnavailableError
-from gateway.message import Accepted, Event, EventId, Learned, Protection, Pseudonym, Ready, Refusal
-from gateway.ports import Clock, Delivery, Publication
+from gateway.message import Accepted, Event, EventId, Learned, Protection, Pseudonym, Ready, Refusal, Replay
+from gateway.ports import Clock, DeadLetter, Delivery, Pending, Publication
 from gateway.store.entries import RANK
 
 
@@ -40,7 +40,7 @@ class MemoryJournal:
                 leaves=tuple(leaf.hash for leaf in ready.leaves),
                 repeated=False,
             )
-            self.outbox.events += ready.events
+            self.outbox.add(ready.events)
             for one in ready.learned:
                 self.protections.learn(one)
             future.set_result(self.accepted[key])
@@ -70,13 +70,23 @@ class MemoryOutbox:
     """`ports.Outbox`."""
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
-        self.events = list(events)
+        self.rows: list[Pending] = []
+        self.add(events)
 
-    def pending(self, limit: int) -> Sequence[Event]:
-        return self.events[:limit]
+    @property
+    def events(self) -> list[Event]:
+        return [row.event for row in self.rows]
 
-    def settle(self, events: Sequence[EventId]) -> None:
-        self.events = [event for event in self.events if event.id not in set(events)]
+    def add(self, events: Sequence[Event]) -> None:
+        first = self.rows[-1].number + 1 if self.rows else 1
+        self.rows += [Pending(number=number, event=event) for number, event in enumerate(events, start=first)]
+
+    def pending(self, limit: int, *, beyond: int = 0) -> Sequence[Pending]:
+        return [row for row in self.rows if row.number > beyond][:limit]
+
+    def settle(self, confirmed: Sequence[Pending]) -> None:
+        gone = {(row.number, row.event.id) for row in confirmed}
+        self.rows = [row for row in self.rows if (row.number, row.event.id) not in gone]
 
 
 class MemoryProtections:
@@ -101,6 +111,7 @@ class MemoryProtections:
 class _Place:
     tag: int
     event: Event
+    since: datetime
     attempt: int = 0
     ends: datetime | None = None
 
@@ -109,24 +120,27 @@ class _Place:
 class _Queue:
     limit: int
     places: list[_Place] = field(default_factory=list)
-    seen: set[EventId] = field(default_factory=set)
-    dead: list[tuple[EventId, str]] = field(default_factory=list)
+    seen: set[tuple[EventId, Replay | None]] = field(default_factory=set)
 
 
 class MemoryBroker:
-    """`ports.Broker`. `answer` decides what becomes of an event, so that a relay can be failed in every way."""
+    """`ports.Publisher`, and by `consumer` and `dead_letters` the other two roles of a broker.
+
+    `answer` decides what becomes of an event, so that a relay can be failed in every way.
+    """
 
     def __init__(self, queues: Sequence[Queue], *, clock: Clock, lease: timedelta = timedelta(seconds=60)) -> None:
-        self._clock = clock
-        self._lease = lease
+        self.clock = clock
+        self.lease = lease
         self._tag = 0
         self.queues = {queue.name: _Queue(queue.delivery_limit) for queue in queues}
+        self.dead: list[DeadLetter] = []
         self.order: list[EventId] = []
         self.answer = lambda _event: Publication.CONFIRMED
         """CONFIRMED persists; UNKNOWN persists too when `persists` says so."""
         self.persists = lambda answer: answer is Publication.CONFIRMED
 
-    def publish(self, events: Sequence[Event]) -> Sequence[Publication]:
+    def submit(self, events: Sequence[Event]) -> Future[Sequence[Publication]]:
         answers = []
         for event in events:
             known = event.queues and all(name in self.queues for name in event.queues)
@@ -134,57 +148,139 @@ class MemoryBroker:
             if known and self.persists(answer):
                 self._put(event)
             answers.append(answer)
-        return answers
+        future: Future[Sequence[Publication]] = Future()
+        future.set_result(answers)
+        return future
 
-    def take(self, queue: str, *, limit: int) -> Sequence[Delivery]:
-        place, now = self.queues[queue], self._clock.now()
-        for one in [one for one in place.places if one.ends is not None and one.ends <= now]:
-            self._give_back(place, one, "lease")
-        lent: list[Delivery] = []
-        persons = set()
-        for one in place.places:
-            if one.event.partition not in persons and one.ends is None and len(lent) < limit:
-                one.attempt, one.ends = one.attempt + 1, now + self._lease
-                lent.append(
-                    Delivery(
-                        queue=queue,
-                        tag=one.tag,
-                        event=one.event.id,
-                        body=one.event.body,
-                        attempt=one.attempt,
-                        lease_ends=one.ends,
-                    )
-                )
-            persons.add(one.event.partition)
-        return lent
+    def consumer(self, queue: str) -> MemoryConsumer:
+        return MemoryConsumer(self, queue)
 
-    def ack(self, delivery: Delivery) -> bool:
-        place, one = self._loan(delivery)
-        if one is not None:
-            place.places.remove(one)
-        return one is not None
+    def dead_letters(self) -> MemoryDeadLetters:
+        return MemoryDeadLetters(self)
 
-    def reject(self, delivery: Delivery, *, reason: str) -> bool:
-        place, one = self._loan(delivery)
-        if one is not None:
-            self._give_back(place, one, reason)
-        return one is not None
+    def close(self) -> None:
+        pass
 
     def _put(self, event: Event) -> None:
         for name in event.queues:
-            if event.id not in self.queues[name].seen:
-                self.queues[name].seen.add(event.id)
+            if (event.id, event.replay) not in self.queues[name].seen:
+                self.queues[name].seen.add((event.id, event.replay))
                 self._tag += 1
-                self.queues[name].places.append(_Place(self._tag, event))
+                self.queues[name].places.append(_Place(self._tag, event, self.clock.now()))
                 self.order.append(event.id)
 
-    def _loan(self, delivery: Delivery) -> tuple[_Queue, _Place | None]:
-        place = self.queues[delivery.queue]
-        found = [one for one in place.places if (one.tag, one.attempt) == (delivery.tag, delivery.attempt)]
-        return place, found[0] if found else None
 
-    def _give_back(self, place: _Queue, one: _Place, reason: str) -> None:
+class MemoryConsumer:
+    """`ports.Consumer`. Nobody else puts anything there, so there is nothing to wait for."""
+
+    def __init__(self, broker: MemoryBroker, queue: str) -> None:
+        self._broker, self._name = broker, queue
+        self._places = broker.queues[queue].places
+        self._lent: dict[int, Delivery] = {}
+
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[Delivery]:  # noqa: ARG002  # nobody to wait for
+        now = self._broker.clock.now()
+        for one in [one for one in self._places if one.ends is not None and one.ends <= now]:
+            self._fail(one, "lease_ended", again=True)
+        lent: list[Delivery] = []
+        persons = set()
+        for one in self._places:
+            if one.event.partition not in persons and one.ends is None and len(lent) < limit:
+                one.attempt, one.ends = one.attempt + 1, now + self._broker.lease
+                lent.append(self._delivery(one))
+            persons.add(one.event.partition)
+        self._lent |= {one.tag: one for one in lent}
+        return lent
+
+    def ack(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        answers = []
+        for delivery in deliveries:
+            one = self._loan(delivery)
+            answers.append(one is not None)
+            if one is not None:
+                self._places.remove(one)
+        return answers
+
+    def reject(self, delivery: Delivery, *, reason: str, again: bool = True) -> bool:
+        one = self._loan(delivery)
+        if one is not None:
+            self._fail(one, reason, again=again)
+        return one is not None
+
+    def close(self) -> None:
+        for delivery in self._lent.values():
+            one = self._loan(delivery)
+            if one is not None:
+                one.ends = None
+        self._lent = {}
+
+    def _delivery(self, one: _Place) -> Delivery:
+        replay = one.event.replay
+        return Delivery(
+            queue=self._name,
+            tag=one.tag,
+            event=one.event.id,
+            body=one.event.body,
+            attempt=one.attempt,
+            lease_ends=one.ends,
+            headers={"x-gw-replay-of": str(replay.letter), "x-gw-replay-reason": replay.reason} if replay else {},
+        )
+
+    def _loan(self, delivery: Delivery) -> _Place | None:
+        found = [one for one in self._places if (one.tag, one.attempt) == (delivery.tag, delivery.attempt)]
+        return found[0] if found else None
+
+    def _fail(self, one: _Place, reason: str, *, again: bool) -> None:
         one.ends = None
-        if one.attempt > place.limit:
-            place.places.remove(one)
-            place.dead.append((one.event.id, reason))
+        if again and one.attempt <= self._broker.queues[self._name].limit:
+            return
+        self._places.remove(one)
+        event = one.event
+        self._broker.dead.append(
+            DeadLetter(
+                tag=one.tag,
+                queue=self._name,
+                event=event.id,
+                type=event.type,
+                partition=event.partition,
+                attempts=one.attempt,
+                reason=reason,
+                since=one.since,
+                at=self._broker.clock.now(),
+                replay_of=event.replay.letter if event.replay else None,
+                body=event.body,
+            )
+        )
+
+
+class MemoryDeadLetters:
+    """`ports.DeadLetters`."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._dead = broker.dead
+        self._lent: list[DeadLetter] = []
+
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[DeadLetter]:  # noqa: ARG002  # as above
+        taken, self._dead[:] = self._dead[:limit], self._dead[limit:]
+        self._lent += taken
+        return taken
+
+    def ack(self, letters: Sequence[DeadLetter]) -> None:
+        self._lent = [one for one in self._lent if one not in letters]
+
+    def close(self) -> None:
+        self._dead[:0] = self._lent
+        self._lent = []
+
+
+class MemoryRegistrar:
+    """`ports.Registrar`."""
+
+    def __init__(self) -> None:
+        self.letters: dict[tuple[str, EventId, int | None], DeadLetter] = {}
+
+    def record(self, letters: Sequence[DeadLetter]) -> int:
+        before = len(self.letters)
+        for one in letters:
+            self.letters.setdefault((one.queue, one.event, one.replay_of), one)
+        return len(self.letters) - before

@@ -43,8 +43,9 @@ from gateway.inbound import path
 from gateway.message import Accepted, ContractId, Event, Ready, Receipt, Received
 from gateway.store import create, guard
 from gateway.store.integrator import Integrator
-from gateway.store.journal import SqliteJournal
+from gateway.store.journal import StoredJournal
 from gateway.store.outbox import StoredOutbox
+from gateway.store.place import SqlitePlace
 from gateway.store.protections import StoredProtections
 from gateway.store.views import Views
 from tests import authorities, forge, invariants, payloads, rules
@@ -145,16 +146,16 @@ class World:
         if template is not None:
             shutil.copytree(template, self.store)
             return
-        create.create(self.store, signer=self.signer, at=self.clock.now())
+        create.create(SqlitePlace(self.store), signer=self.signer, at=self.clock.now())
         schedule.create(self.store / QUEUES)
 
     # --- the gateway --------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Start the gateway, as it starts: the log is checked first."""
-        guard.check(self.store, self.signer.key)
-        database = self.store / create.DATABASE
-        self.protections = StoredProtections(database)
+        guard.check(SqlitePlace(self.store), self.signer.key)
+        place = SqlitePlace(self.store)
+        self.protections = StoredProtections(place)
         self.rules = rules.build(
             self.configuration,
             random=self.chance.randbytes,
@@ -162,21 +163,21 @@ class World:
             protections=self.protections,
             agreed=agreed(),
         )
-        self.journal = SqliteJournal(
-            database, clock=self.clock, learned=self.protections.refresh, faults=self._fault, group=8
+        self.journal = StoredJournal(
+            place, clock=self.clock, learned=self.protections.refresh, faults=self._fault, group=8
         )
         self.broker = EmbeddedBroker(self.store / QUEUES, self.configuration.queues, clock=self.clock)
-        self.outbox = StoredOutbox(database)
+        self.outbox = StoredOutbox(place)
         self._relay = Relay(self.outbox, self.broker, lease=lambda: True, random=self.chance.random, faults=self._fault)
         self._integrator = Integrator(
-            self.store,
+            place,
             signer=self.signer,
             clock=self.clock,
             holder=f"world-{self.chance.random()}",
             ttl=timedelta(0),
             faults=self._fault,
         )
-        self.views = Views(self.store)
+        self.views = Views(place)
 
     def close(self) -> None:
         """Stop as one should."""
@@ -334,14 +335,14 @@ class World:
         for name in [queue] if queue else [one.name for one in self.configuration.queues]:
             while deliveries := self.broker.take(name, limit=limit):
                 for delivery in deliveries:
-                    assert self.broker.ack(delivery)
+                    assert all(self.broker.ack([delivery]))
                     self.ledger.consumed.append((name, delivery.event, delivery.body))
                     taken.append(event_of(delivery.body))
         return taken
 
     def pending(self) -> list[Event]:
         """Return what is in the outbox."""
-        return list(self.outbox.pending(100_000))
+        return [one.event for one in self.outbox.pending(100_000)]
 
     def check(self) -> None:
         """Hold everything that is durable to everything that was said."""

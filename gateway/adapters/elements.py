@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway import codes
 from gateway.errors import ContractError
-from gateway.message import Category, FieldSpec, Value
+from gateway.message import Category, FieldSpec, Rows, Shape, Value
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -41,6 +41,10 @@ def whole(written: str) -> int:
         return int(written)
     except ValueError:
         raise ContractError(codes.CONTRACT_CONTENT, "a number is too long") from None
+
+
+_SHAPES: Mapping[Callable[[str], Value], Shape] = {truth: Shape.TRUTH, whole: Shape.WHOLE}
+"""What readings make, where it is not text."""
 
 
 def parts(element: _Element | None) -> dict[str, _Element]:
@@ -78,6 +82,14 @@ def names(element: _Element) -> Iterator[str]:
     return (local(inner) for inner in element.iter("*"))
 
 
-def specs(category: Category, *fields: str, locating: bool = False) -> dict[str, FieldSpec]:
-    """Declare several fields of one category."""
-    return dict.fromkeys(fields, FieldSpec(category=category, locating=locating))
+def specs(
+    category: Category, *fields: str, locating: bool = False, shape: Shape | Rows = Shape.TEXT
+) -> dict[str, FieldSpec]:
+    """Declare several fields of one category and shape."""
+    return dict.fromkeys(fields, FieldSpec(category=category, locating=locating, shape=shape))
+
+
+def rows(*tables: Table, **more: Shape) -> Rows:
+    """Declare what the rows of a field may hold: the tables' names, shaped as they are read, and `more`."""
+    shapes = {name: _SHAPES.get(reading, Shape.TEXT) for table in tables for name, reading in table.values()}
+    return shapes | more

@@ -1,48 +1,49 @@
-"""Durable queues without a broker to install: `ports.Broker` on `queues.db`, with the semantics of quorum queues.
+"""Durable queues without a broker to install: one file, `queues.db`, with the semantics of quorum queues.
 
-* Every call is one durable transaction. What `publish` CONFIRMED survives the power going.
+`EmbeddedBroker` is the file, and a `ports.Publisher`. `consumer(queue)` and `dead_letters()` give the other two roles
+of a broker, as small views on it.
+
+* Every call is one durable transaction. What `submit` answers CONFIRMED survives the power going.
 * An event is lent, not given. Until it is acknowledged it comes back when its lease ends.
 * `delivery_limit` counts redeliveries, as RabbitMQ's `delivery-limit` does: with 3, an event is delivered four times,
   and the fourth failure makes it a dead letter, with reason and time. An ended lease is a failure like a rejection.
 * A dead letter does not hold up the person's later events: consumers order by the event's own time if they must.
+* Whoever waits for something looks every `LOOK`: another process may have put it there, and a file wakes nobody.
 * Several processes may work on one file. Each call waits its turn (`sqlite.File.writing`).
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
+from gateway import codes
 from gateway.broker import schedule
+from gateway.broker.depth import Depth
 from gateway.config import Queue
-from gateway.errors import ConfigError, UnavailableError
-from gateway.message import Event, EventId
-from gateway.ports import Clock, Delivery, Publication
-from gateway.sqlite import File, Row, instant, translated
+from gateway.database import Row, instant
+from gateway.errors import ConfigError, GatewayError, UnavailableError
+from gateway.logs import redacted
+from gateway.message import Event, EventId, Pseudonym
+from gateway.ports import Clock, DeadLetter, Delivery, Publication
+from gateway.sqlite import File, translated
 
 DATABASE = "queues.db"
 LEASE = timedelta(seconds=60)
 """Long enough for a consumer to write what it got into its own database, short enough to be noticed when it died."""
+LOOK = 0.05
+"""Seconds between two looks of whoever waits: one short read each, and no lock."""
+REASON = 200
+"""Characters of a rejection's reason that are kept."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
-    """How a queue stands."""
-
-    queue: str
-    ready: int
-    waiting: int
-    """Behind an older event of the same person."""
-    lent: int
-    dead: int
-    """Dead letters that nobody has sent again."""
-    oldest: datetime | None
-    """Since when the oldest undelivered event is there."""
-    declared: bool
-    """False for a queue that the configuration no longer has: it keeps its events and is given no more."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +60,6 @@ class Waiting:
     """How often it has been lent."""
     since: datetime
     lease_ends: datetime | None
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """An event that failed too often."""
-
-    id: int
-    queue: str
-    event: EventId
-    type: str
-    attempts: int
-    reason: str
-    since: datetime
-    at: datetime
-    replayed_at: datetime | None
     body: bytes
 
 
@@ -98,7 +83,8 @@ class EmbeddedBroker:
             queues: As configured.
             clock: Tells when leases end.
             lease: How long an event is lent.
-            faults: Told each point of a call (`put`, `confirmed`, `lend`, `acknowledge`); tests fail there.
+            faults: Told each point of a call (`put`, `confirmed`, `lend`, `acknowledge`, `lend_dead`, `bury`); tests
+                fail there.
         """
         self._file = File(path)
         self._clock = clock
@@ -106,8 +92,8 @@ class EmbeddedBroker:
         self._fault = faults
         self._turn = threading.Lock()
         with translated():
-            schedule.check(self._file)
             with self._file.writing() as connection:
+                schedule.check(self._file)
                 connection.executemany(
                     "INSERT INTO queues (name, delivery_limit) VALUES (?, ?) "
                     "ON CONFLICT (name) DO UPDATE SET delivery_limit = excluded.delivery_limit",
@@ -119,33 +105,32 @@ class EmbeddedBroker:
         self._declared = {queue.name: self._all[queue.name] for queue in queues}
         self._cleaned = ""
 
-    def publish(self, events: Sequence[Event]) -> Sequence[Publication]:
-        """Put each event on all its queues, in one transaction (`ports.Broker`).
+    def submit(self, events: Sequence[Event]) -> Future[Sequence[Publication]]:
+        """Put each event on all its queues, in one transaction; the answers are there at once (`ports.Publisher`).
 
         RETURNED: one of its queues is not declared, and it was put on none. UNKNOWN, for all: the disk did not answer;
-        publish again.
+        publish again. A damaged file makes the future raise IntegrityError.
         """
-        answers = [
-            Publication.CONFIRMED
-            if event.queues and self._declared.keys() >= set(event.queues)
-            else Publication.RETURNED
-            for event in events
-        ]
-        going = [event for event, answer in zip(events, answers, strict=True) if answer is Publication.CONFIRMED]
-        if going:
-            try:
-                with self._turn, translated(), self._file.writing():
-                    now = self._clock.now()
-                    schedule.put(self._file, self._declared, going, now)
-                    self._clean(now)
-                    self._fault("put")
-                self._fault("confirmed")
-            except UnavailableError:
-                return [Publication.UNKNOWN] * len(events)
-        return answers
+        answered: Future[Sequence[Publication]] = Future()
+        try:
+            answered.set_result(self._publish(events))
+        except UnavailableError:
+            answered.set_result([Publication.UNKNOWN] * len(events))
+        except GatewayError as error:
+            answered.set_exception(error)
+        return answered
+
+    def consumer(self, queue: str) -> EmbeddedConsumer:
+        """Return a consumer of one queue; closing it leaves the broker open. Raises ConfigError."""
+        self._number(queue)
+        return EmbeddedConsumer(self, queue)
+
+    def dead_letters(self) -> EmbeddedDeadLetters:
+        """Return the source of dead letters; closing it leaves the broker open."""
+        return EmbeddedDeadLetters(self)
 
     def take(self, queue: str, *, limit: int) -> Sequence[Delivery]:
-        """Lend up to `limit` events (`ports.Broker`). Raises ConfigError for a queue that is not, UnavailableError."""
+        """Lend up to `limit` events, without waiting for any. Raises ConfigError, UnavailableError."""
         number = self._number(queue)
         with self._turn, translated():
             now = self._clock.now()
@@ -154,7 +139,7 @@ class EmbeddedBroker:
             ends = now + self._lease
             with self._file.writing():
                 for tag in schedule.expired(self._file, number, now):
-                    schedule.give_back(self._file, tag, "the lease ended without an answer", now)
+                    schedule.fail(self._file, tag, "lease_ended", now)
                 rows = schedule.lend(self._file, number, limit, ends)
                 self._fault("lend")
         return [
@@ -163,12 +148,10 @@ class EmbeddedBroker:
             for tag, event, body, attempt, replay_of, reason in rows
         ]  # fmt: skip
 
-    def ack(self, delivery: Delivery) -> bool:
-        """Forget the event on this queue (`ports.Broker`). Raises UnavailableError."""
-        return self.ack_all([delivery])[0]
-
-    def ack_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
-        """Acknowledge many in one transaction, each as `ack` would. Raises UnavailableError, and then none is."""
+    def ack(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Forget many in one transaction; False where one was lent again since. Raises UnavailableError: none is."""
+        if not deliveries:
+            return []
         with self._turn, translated(), self._file.writing() as connection:
             freed: list[tuple[int, str]] = []
             answers = []
@@ -182,13 +165,43 @@ class EmbeddedBroker:
             self._fault("acknowledge")
         return answers
 
-    def reject(self, delivery: Delivery, *, reason: str) -> bool:
-        """Give it back for another attempt, or let it die past the limit (`ports.Broker`). Raises UnavailableError."""
+    def reject(self, delivery: Delivery, *, reason: str, again: bool = True) -> bool:
+        """Let an attempt fail (`ports.Consumer`). Raises UnavailableError."""
         with self._turn, translated(), self._file.writing():
             if self._loan(delivery) is None:
                 return False
-            schedule.give_back(self._file, delivery.tag, reason, self._clock.now())
+            schedule.fail(self._file, delivery.tag, redacted(reason)[:REASON], self._clock.now(), again=again)
             return True
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Make loans ready again before their time, without calling it a failure. Raises UnavailableError."""
+        if deliveries:
+            with self._turn, translated(), self._file.writing():
+                schedule.give_back(self._file, [one.tag for one in deliveries if self._loan(one) is not None])
+
+    def take_dead(self, *, limit: int) -> Sequence[DeadLetter]:
+        """Lend up to `limit` dead letters of all queues, without waiting for any. Raises UnavailableError."""
+        with self._turn, translated():
+            now = self._clock.now()
+            if self._file.connection.execute("SELECT 1 FROM dead_letters LIMIT 1").fetchone() is None:
+                return []
+            with self._file.writing():
+                rows = schedule.lend_dead(self._file, limit, now, now + self._lease)
+                self._fault("lend_dead")
+        return [_letter(row) for row in rows]
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Forget dead letters that have been recorded elsewhere. Raises UnavailableError, and then none is."""
+        if letters:
+            with self._turn, translated(), self._file.writing():
+                schedule.bury(self._file, [(one.tag, one.event) for one in letters])
+                self._fault("bury")
+
+    def return_dead(self, letters: Sequence[DeadLetter]) -> None:
+        """Take dead letters back before their loan ends. Raises UnavailableError."""
+        if letters:
+            with self._turn, translated(), self._file.writing():
+                schedule.return_dead(self._file, [one.tag for one in letters])
 
     def loan(self, queue: str, tag: int) -> Delivery | None:
         """Return a delivery that is lent now, for whoever took it in another process; None if it is not lent."""
@@ -220,54 +233,44 @@ class EmbeddedBroker:
         ]  # fmt: skip
 
     def depths(self) -> Sequence[Depth]:
-        """Return how every queue stands, by name."""
+        """Return how every queue stands, by name. Raises UnavailableError."""
         with self._turn, translated(), self._file.reading() as connection:
-            states = {
-                (queue, state): count
-                for queue, state, count in connection.execute(
-                    "SELECT queue, state, count(*) FROM deliveries GROUP BY queue, state"
-                )
-            }
-            dead = dict(
-                connection.execute(
-                    "SELECT queue, count(*) FROM dead_letters WHERE replayed_at IS NULL GROUP BY queue"
-                ).fetchall()
-            )
+            lent: dict[int, int] = {}
+            ready: dict[int, int] = {}
+            for queue, state, count in connection.execute(
+                "SELECT queue, state, count(*) FROM deliveries GROUP BY queue, state"
+            ):
+                counted = lent if state == "lent" else ready
+                counted[queue] = counted.get(queue, 0) + count
+            dead = dict(connection.execute("SELECT queue, count(*) FROM dead_letters GROUP BY queue").fetchall())
             oldest = dict(connection.execute("SELECT queue, min(since) FROM deliveries GROUP BY queue").fetchall())
         return [
-            Depth(queue=name, ready=states.get((number, "ready"), 0), waiting=states.get((number, "waiting"), 0),
-                  lent=states.get((number, "lent"), 0), dead=dead.get(number, 0),
+            Depth(queue=name, ready=ready.get(number, 0), unacked=lent.get(number, 0), dead=dead.get(number, 0),
                   oldest=instant(oldest[number]) if number in oldest else None, declared=name in self._declared)
             for name, number in self._all.items()
         ]  # fmt: skip
-
-    def dead(self, queue: str, *, limit: int = 100) -> Sequence[DeadLetter]:
-        """Return a queue's dead letters, the newest first, those sent again too."""
-        number = self._number(queue)
-        with self._turn, translated():
-            rows = self._file.connection.execute(
-                "SELECT id, event, type, attempts, reason, since, at, replayed_at, body FROM dead_letters "
-                "WHERE queue = ? ORDER BY id DESC LIMIT ?",
-                (number, limit),
-            ).fetchall()
-        return [_letter(queue, row) for row in rows]
-
-    def retry(self, letter: int, *, reason: str) -> int:
-        """Put a dead letter on its queue again as a new delivery that says so, and return its tag.
-
-        The event keeps its id, so a consumer that had it after all sees that. Raises ConfigError if there is no such
-        dead letter or it was sent again already, UnavailableError.
-        """
-        with self._turn, translated(), self._file.writing():
-            tag = schedule.replay(self._file, letter, reason, self._clock.now())
-        if tag is None:
-            raise ConfigError(f"dead letter {letter}: is not there, or was sent again already")
-        return tag
 
     def close(self) -> None:
         """Close the file."""
         with self._turn:
             self._file.close()
+
+    def _publish(self, events: Sequence[Event]) -> list[Publication]:
+        answers = [
+            Publication.CONFIRMED
+            if event.queues and self._declared.keys() >= set(event.queues)
+            else Publication.RETURNED
+            for event in events
+        ]
+        going = [event for event, answer in zip(events, answers, strict=True) if answer is Publication.CONFIRMED]
+        if going:
+            with self._turn, translated(), self._file.writing():
+                now = self._clock.now()
+                schedule.put(self._file, self._declared, going, now)
+                self._clean(now)
+                self._fault("put")
+            self._fault("confirmed")
+        return answers
 
     def _number(self, queue: str) -> int:
         if queue not in self._all:
@@ -296,11 +299,88 @@ class EmbeddedBroker:
             self._cleaned = hour
 
 
+class EmbeddedConsumer:
+    """`ports.Consumer` of one queue. One thread uses it; any may close it, which ends its wait."""
+
+    def __init__(self, broker: EmbeddedBroker, queue: str) -> None:
+        """Made by `EmbeddedBroker.consumer`."""
+        self._broker = broker
+        self._queue = queue
+        self._lent: dict[int, Delivery] = {}
+        self._closing = threading.Event()
+
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[Delivery]:
+        """Lend up to `limit` events, looking every `LOOK` until there is one. Raises UnavailableError."""
+        lent = _patiently(lambda: self._broker.take(self._queue, limit=limit), wait, self._closing)
+        self._lent |= {one.tag: one for one in lent}
+        return lent
+
+    def ack(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Forget them, in one transaction (`ports.Consumer`). Raises UnavailableError, and then none is forgotten."""
+        answers = self._broker.ack(deliveries)
+        for one in deliveries:
+            self._lent.pop(one.tag, None)
+        return answers
+
+    def reject(self, delivery: Delivery, *, reason: str, again: bool = True) -> bool:
+        """Let an attempt fail (`ports.Consumer`). Raises UnavailableError."""
+        answer = self._broker.reject(delivery, reason=reason, again=again)
+        self._lent.pop(delivery.tag, None)
+        return answer
+
+    def close(self) -> None:
+        """Give back what is lent; where that fails, the lease ends by itself. May be called twice."""
+        self._closing.set()
+        lent, self._lent = self._lent, {}
+        with suppress(UnavailableError):
+            self._broker.give_back(list(lent.values()))
+
+
+class EmbeddedDeadLetters:
+    """`ports.DeadLetters`. One thread uses it; any may close it, which ends its wait."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        """Made by `EmbeddedBroker.dead_letters`."""
+        self._broker = broker
+        self._lent: dict[int, DeadLetter] = {}
+        self._closing = threading.Event()
+
+    def take(self, *, limit: int, wait: float = 0.0) -> Sequence[DeadLetter]:
+        """Lend up to `limit` letters, looking every `LOOK` until there is one. Raises UnavailableError."""
+        lent = _patiently(lambda: self._broker.take_dead(limit=limit), wait, self._closing)
+        self._lent |= {one.tag: one for one in lent}
+        return lent
+
+    def ack(self, letters: Sequence[DeadLetter]) -> None:
+        """Forget them, in one transaction. Raises UnavailableError, and then none is forgotten."""
+        self._broker.bury(letters)
+        for one in letters:
+            self._lent.pop(one.tag, None)
+
+    def close(self) -> None:
+        """Give back what is lent; where that fails, the lease ends by itself. May be called twice."""
+        self._closing.set()
+        lent, self._lent = self._lent, {}
+        with suppress(UnavailableError):
+            self._broker.return_dead(list(lent.values()))
+
+
+def _patiently(look: Callable[[], Sequence[_T]], wait: float, closing: threading.Event) -> Sequence[_T]:
+    """Look until there is something, `wait` seconds are over, or it is closed."""
+    if closing.is_set():
+        raise UnavailableError(codes.STORE_UNAVAILABLE, "closed")
+    deadline = time.monotonic() + wait
+    while not (found := look()) and (left := deadline - time.monotonic()) > 0:
+        if closing.wait(min(left, LOOK)):
+            break
+    return found
+
+
 def _headers(replay_of: int | None, reason: str | None) -> Mapping[str, str]:
     return {} if replay_of is None else {"x-gw-replay-of": str(replay_of), "x-gw-replay-reason": reason or ""}
 
 
-def _letter(queue: str, row: Row) -> DeadLetter:
-    return DeadLetter(id=row[0], queue=queue, event=EventId(row[1]), type=row[2], attempts=row[3], reason=row[4],
-                      since=instant(row[5]), at=instant(row[6]), replayed_at=instant(row[7]) if row[7] else None,
-                      body=row[8])  # fmt: skip
+def _letter(row: Row) -> DeadLetter:
+    return DeadLetter(tag=row[0], queue=row[1], event=EventId(row[2]), type=row[3], partition=Pseudonym(row[4]),
+                      attempts=row[5], reason=row[6], since=instant(row[7]), at=instant(row[8]), replay_of=row[9],
+                      body=row[10])  # fmt: skip

@@ -18,8 +18,12 @@ from gateway.errors import GatewayError
 _COMMANDS = {
     "init": ("gateway.cli.init", "Make a new store and log."),
     "serve": ("gateway.cli.serve", "Receive messages."),
+    "store": ("gateway.cli.store", "Bring the store to this program's schema; move it to PostgreSQL."),
     "check": ("gateway.cli.check", "Try a payload or a whole message, offline, before it is sent."),
-    "queue": ("gateway.cli.queue", "See and drain the embedded broker's queues."),
+    "queue": ("gateway.cli.queue", "See and drain the queues; judge their dead letters."),
+    "consume": ("gateway.cli.consume", "Receive a queue's events, for a declared purpose."),
+    "contracts": ("gateway.cli.contracts", "Make the event schemas and the AsyncAPI document."),
+    "broker": ("gateway.cli.broker", "Compare RabbitMQ with the configuration."),
     "audit": ("gateway.cli.audit", "Recompute the log; prove a leaf."),
     "config": ("gateway.cli.configuration", "Check the configuration."),
     "pki": ("gateway.cli.pki", "Make a throw-away PKI."),

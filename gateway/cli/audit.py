@@ -64,7 +64,7 @@ def _key(configuration: Configuration, vkey: str | None) -> Key:
     from gateway import wiring  # noqa: PLC0415
     from gateway.audit.note import Key  # noqa: PLC0415
 
-    return Key.parse(vkey) if vkey else wiring.checkpoint_signer(configuration).key
+    return Key.parse(vkey) if vkey else wiring.checkpoint_key(configuration)
 
 
 @command.command("verify")
@@ -86,12 +86,13 @@ def verify(
             raise click.UsageError("--proof needs --leaf and --vkey")
         _verify_proof(file.read(), leaf, vkey, as_json=as_json)
         return
+    from gateway import wiring  # noqa: PLC0415
     from gateway.config import load  # noqa: PLC0415
     from gateway.store import guard  # noqa: PLC0415
 
     configuration = load(config, data=data)
     key = _key(configuration, vkey)
-    guard.check(configuration.gateway.store.path, key)
+    guard.check(wiring.place(configuration, wiring.Duty.AUDITOR), key)
     with _views(configuration) as views:
         report = views.verify_log(key)
     found: dict[str, output.Json] = {
@@ -134,6 +135,35 @@ def _show(title: str, found: dict[str, output.Json], *, as_json: bool) -> None:
     console.print(title, style="bold green", markup=False)
     for name, value in found.items():
         console.print(f"{name:>12}  {value}", markup=False, soft_wrap=True)
+
+
+@command.command("anchor")
+@click.option("--first", is_flag=True, help="This machine has no anchor yet: begin with the log as it is now.")
+@click.option("--vkey", metavar="KEY", help="The log's public key; without it, as configured.")
+@options.config
+@options.data
+@options.as_json
+def anchor_(vkey: str | None, config: Path, data: Path | None, *, first: bool, as_json: bool) -> None:
+    """Keep this machine's own copy of the last signed checkpoint, once the log has been proven to go on from it.
+
+    Every machine that keeps one makes it harder to shorten the log unseen. Run it on a machine of the auditors' own,
+    every day. Exit code 5: the log is not the one that this machine knew.
+    """
+    from gateway import wiring  # noqa: PLC0415
+    from gateway.config import load  # noqa: PLC0415
+    from gateway.store import guard  # noqa: PLC0415
+
+    configuration = load(config, data=data)
+    place = wiring.place(configuration, wiring.Duty.AUDITOR)
+    signed = (guard.join if first else guard.renew)(place, _key(configuration, vkey))
+    found: dict[str, output.Json] = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": b64encode(signed.root).decode(),
+        "anchor": str(place.anchor),
+    }
+    title = "Kept: compare size and root with another machine's" if first else "Kept: the log goes on"
+    _show(title, found, as_json=as_json)
 
 
 @command.command("proof")

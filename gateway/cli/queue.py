@@ -1,8 +1,10 @@
-"""`gateway queue …`: what is on the embedded broker's queues, and the ways to drain them by hand.
+"""`gateway queue …`: how the queues stand, what is on the embedded broker's, and (`letters.py`) their dead letters.
 
 A queue's events are personal data for the purposes it declares (`config/queues.toml`). So a look shows ids, types and
 ages; `peek --bodies` asks for one of those purposes first, and `take` is for the queue's own consumer. What is taken is
 lent, and comes back unless it is acknowledged before its lease ends.
+
+With RabbitMQ, `list` and dead letters work alike; its queues are consumed (`gateway consume`), never looked into.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from gateway.cli import exits, options, output
-from gateway.errors import ConfigError
+from gateway.cli import exits, letters, options, output
 
 if TYPE_CHECKING:
     from gateway.broker.embedded import EmbeddedBroker
@@ -25,14 +26,21 @@ if TYPE_CHECKING:
 
 _NUMBER = click.IntRange(1, 2**63 - 1)
 _MOST = 1000
+_NOT_HERE = (
+    "the queues are on RabbitMQ. `gateway consume QUEUE` receives their events; nobody looks into a queue that has one "
+    "active consumer at a time (405 RESOURCE_LOCKED)."
+)
 
 
 @contextmanager
 def _opened(config: Path, data: Path | None) -> Iterator[tuple[Configuration, EmbeddedBroker]]:
+    """Open the embedded broker; with another one the command is used wrongly."""
     from gateway import wiring  # noqa: PLC0415  # drivers: not needed for --help
     from gateway.config import load  # noqa: PLC0415
 
     configuration = load(config, data=data)
+    if configuration.services.broker != "embedded":
+        raise click.UsageError(_NOT_HERE)
     broker = wiring.queues(configuration, wiring.SystemClock())
     try:
         yield configuration, broker
@@ -52,9 +60,13 @@ def _age(since: datetime | None) -> str:
     return "-" if since is None else str(timedelta(seconds=int((datetime.now(UTC) - since).total_seconds())))
 
 
-@click.group(name="queue", help="See and drain the embedded broker's queues.")
+@click.group(name="queue", help="See and drain the queues; judge their dead letters.")
 def command() -> None:
     """Hold the queue commands."""
+
+
+for _one in letters.COMMANDS:
+    command.add_command(_one)
 
 
 @command.command("list")
@@ -62,62 +74,66 @@ def command() -> None:
 @options.data
 @options.as_json
 def list_(config: Path, data: Path | None, *, as_json: bool) -> None:
-    """Show every queue: depth, what is lent, dead letters, oldest age, and what it may serve."""
-    with _opened(config, data) as (configuration, broker):
-        depths = broker.depths()
-    declared = {queue.name: queue for queue in configuration.queues}
-    found: list[dict[str, output.Json]] = []
-    for depth in depths:
-        queue = declared.get(depth.queue)
-        found.append(
-            {
-                "queue": depth.queue,
-                "depth": depth.ready + depth.waiting,
-                "lent": depth.lent,
-                "dead": depth.dead,
-                "oldest": depth.oldest.isoformat() if depth.oldest else None,
-                "purposes": list(queue.purposes) if queue else [],
-                "benefits": list(queue.benefits) if queue else [],
-                "declared": depth.declared,
-            }
-        )
+    """Show every queue: what is ready and what is lent, dead letters to judge, oldest age, and what it may serve."""
+    found = _standing(config, data)
     if as_json:
         output.document(found)
         return
     rows = [
         (
-            depth.queue if depth.declared else f"{depth.queue} (no longer configured)",
-            str(depth.ready + depth.waiting),
-            str(depth.lent),
-            str(depth.dead),
-            _age(depth.oldest),
-            ", ".join(declared[depth.queue].purposes) if depth.queue in declared else "-",
+            str(one["queue"]) if one["declared"] else f"{one['queue']} (no longer configured)",
+            *(str(one[key]) if one[key] is not None else "-" for key in ("ready", "unacked", "consumers", "dead")),
+            _age(datetime.fromisoformat(str(one["oldest"])) if one["oldest"] else None),
+            ", ".join(map(str, one["purposes"])) or "-",  # type: ignore[arg-type]  # a list of names
         )
+        for one in found
+    ]
+    columns = ("queue", "ready", "unacked", "consumers", "dead", "oldest", "purposes")
+    output.results().print(output.table("Queues", columns, rows, right=(1, 2, 3, 4, 5)))
+
+
+def _standing(config: Path, data: Path | None) -> list[dict[str, output.Json]]:
+    from gateway import wiring  # noqa: PLC0415  # drivers: not needed for --help
+    from gateway.config import load  # noqa: PLC0415
+
+    configuration, clock = load(config, data=data), wiring.SystemClock()
+    broker = wiring.Broker(configuration, clock=clock)
+    try:
+        depths = broker.depths()
+    finally:
+        broker.close()
+    home = wiring.dead_letters(configuration, clock)
+    try:
+        waiting = letters.waiting(home)
+    finally:
+        home.close()
+    declared = {queue.name: queue for queue in configuration.queues}
+    return [
+        {
+            "queue": depth.queue,
+            "ready": depth.ready,
+            "unacked": depth.unacked,
+            "consumers": depth.consumers,
+            "dead": (depth.dead or 0) + waiting.get(depth.queue, 0),
+            "oldest": depth.oldest.isoformat() if depth.oldest else None,
+            "purposes": list(declared[depth.queue].purposes) if depth.queue in declared else [],
+            "benefits": list(declared[depth.queue].benefits) if depth.queue in declared else [],
+            "declared": depth.declared,
+        }
         for depth in depths
     ]
-    columns = ("queue", "depth", "lent", "dead", "oldest", "purposes")
-    output.results().print(output.table("Queues", columns, rows, right=(1, 2, 3, 4)))
 
 
 @command.command("peek")
 @click.argument("queue", metavar="QUEUE")
 @click.option("-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True)
-@click.option("--dead", is_flag=True, help="Look at the dead letters instead.")
 @click.option("--bodies", "show", is_flag=True, help="Show the events themselves; needs --purpose.")
 @click.option("--purpose", help="What you look for: one of the purposes the queue serves.")
 @options.config
 @options.data
 @options.as_json
 def peek(
-    queue: str,
-    limit: int,
-    purpose: str | None,
-    config: Path,
-    data: Path | None,
-    *,
-    dead: bool,
-    show: bool,
-    as_json: bool,
+    queue: str, limit: int, purpose: str | None, config: Path, data: Path | None, *, show: bool, as_json: bool
 ) -> None:
     """Look at the oldest events of QUEUE without lending them."""
     with _opened(config, data) as (configuration, broker):
@@ -125,49 +141,24 @@ def peek(
         if show and purpose not in declared.purposes:
             wanted = ", ".join(declared.purposes)
             raise click.UsageError(f"--bodies needs --purpose, one that the queue serves: {wanted}")
-        found = _letters(broker, queue, limit, show=show) if dead else _waiting(broker, queue, limit, show=show)
+        found: list[dict[str, output.Json]] = []
+        for one in broker.peek(queue, limit=limit):
+            line: dict[str, output.Json] = {
+                "tag": one.tag,
+                "event": one.event,
+                "type": one.type,
+                "state": one.state,
+                "attempt": one.attempt,
+                "since": one.since.isoformat(timespec="seconds"),
+            }
+            found.append({**line, "body": orjson.loads(one.body)} if show else line)
     if as_json or show:
-        for one in found:
-            output.document(one)
+        for line in found:
+            output.document(line)
         return
     columns = tuple(found[0]) if found else ("tag",)
-    rows = [tuple(str(value) if value is not None else "-" for value in one.values()) for one in found]
-    output.results().print(output.table(f"{queue}: {len(found)} {'dead letters' if dead else 'events'}", columns, rows))
-
-
-def _waiting(broker: EmbeddedBroker, queue: str, limit: int, *, show: bool) -> list[dict[str, output.Json]]:
-    found: list[dict[str, output.Json]] = []
-    for one in broker.peek(queue, limit=limit):
-        line: dict[str, output.Json] = {
-            "tag": one.tag,
-            "event": one.event,
-            "type": one.type,
-            "state": one.state,
-            "attempt": one.attempt,
-            "since": one.since.isoformat(timespec="seconds"),
-        }
-        found.append(_with_body(line, one.body, show=show))
-    return found
-
-
-def _letters(broker: EmbeddedBroker, queue: str, limit: int, *, show: bool) -> list[dict[str, output.Json]]:
-    found: list[dict[str, output.Json]] = []
-    for one in broker.dead(queue, limit=limit):
-        line: dict[str, output.Json] = {
-            "letter": one.id,
-            "event": one.event,
-            "type": one.type,
-            "attempts": one.attempts,
-            "reason": one.reason,
-            "at": one.at.isoformat(timespec="seconds"),
-            "replayed_at": one.replayed_at.isoformat(timespec="seconds") if one.replayed_at else None,
-        }
-        found.append(_with_body(line, one.body, show=show))
-    return found
-
-
-def _with_body(line: dict[str, output.Json], body: bytes, *, show: bool) -> dict[str, output.Json]:
-    return {**line, "body": orjson.loads(body)} if show else line
+    rows = [tuple(str(value) for value in one.values()) for one in found]
+    output.results().print(output.table(f"{queue}: {len(found)} events", columns, rows))
 
 
 @command.command("take")
@@ -191,7 +182,7 @@ def take(queue: str, limit: int, config: Path, data: Path | None, *, as_json: bo
                 "tag": one.tag,
                 "event": one.event,
                 "attempt": one.attempt,
-                "lease_ends": one.lease_ends.isoformat(),
+                "lease_ends": one.lease_ends.isoformat() if one.lease_ends else None,
                 "headers": dict(one.headers),
                 "body": orjson.loads(one.body),
             }
@@ -211,33 +202,13 @@ def ack(queue: str, tags: tuple[int, ...], config: Path, data: Path | None, *, a
     """Forget lent events of QUEUE, by the tags `take` gave. One that is lent no more: the exit code is 1."""
     with _opened(config, data) as (configuration, broker):
         _declared(configuration, queue)
-        loans = [(tag, broker.loan(queue, tag)) for tag in tags]
-        done = {tag: loan is not None and broker.ack(loan) for tag, loan in loans}
+        loans = {tag: broker.loan(queue, tag) for tag in tags}
+        lent = [loan for loan in loans.values() if loan is not None]
+        gone = {loan.tag for loan, ok in zip(lent, broker.ack(lent), strict=True) if ok}
     if as_json:
-        output.document([{"queue": queue, "tag": tag, "acknowledged": ok} for tag, ok in done.items()])
+        output.document([{"queue": queue, "tag": tag, "acknowledged": tag in gone} for tag in loans])
     else:
-        for tag, ok in done.items():
-            output.results().print(f"{queue} {tag}: {'acknowledged' if ok else 'is not lent: nothing was done'}")
-    click.get_current_context().exit(exits.Exit.OK if all(done.values()) else exits.Exit.REFUSED)
-
-
-@command.command("retry")
-@click.argument("letter", metavar="LETTER", type=_NUMBER)
-@click.option("--reason", required=True, help="Why it should go now; follows the event. Write nothing about a person.")
-@options.config
-@options.data
-@options.as_json
-def retry(letter: int, reason: str, config: Path, data: Path | None, *, as_json: bool) -> None:
-    """Put the dead letter LETTER (see `queue peek QUEUE --dead`) on its queue again."""
-    if not reason.strip():
-        raise click.BadParameter("must say something", param_hint="--reason")
-    with _opened(config, data) as (_, broker):
-        try:
-            tag = broker.retry(letter, reason=reason.strip())
-        except ConfigError as error:  # no such dead letter: an answer, not a wrong configuration
-            output.failure(error, as_json=as_json)
-            click.get_current_context().exit(exits.Exit.REFUSED)
-    if as_json:
-        output.document({"letter": letter, "tag": tag})
-    else:
-        output.results().print(f"dead letter {letter}: on its queue again, tag {tag}")
+        for tag in loans:
+            said = "acknowledged" if tag in gone else "is not lent: nothing was done"
+            output.results().print(f"{queue} {tag}: {said}")
+    click.get_current_context().exit(exits.Exit.OK if gone == set(loans) else exits.Exit.REFUSED)

@@ -1,8 +1,9 @@
 """`gateway serve`: receive messages until told to stop.
 
 With one worker everything is in this process. With more, this process binds the socket, integrates the log, relays to
-the broker and keeps the workers; each of them receives. Either way the log is checked before anything is received, and
-the exit code says how it ended: 0 drained and stopped, 3 configuration, 4 temporarily not possible, 5 integrity.
+the broker and keeps the workers; each of them receives. `--role` leaves out what other processes do. Either way the log
+is checked before anything is received or signed, and the exit code says how it ended: 0 drained and stopped,
+3 configuration, 4 temporarily not possible, 5 integrity.
 
 SIGTERM, SIGINT: drain and stop. SIGHUP: read the configuration again. Logs go to stderr as JSON lines; the first,
 `server.started`, has the address.
@@ -16,7 +17,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
@@ -42,17 +43,30 @@ its time collecting; what messages leave in cycles is little."""
 @options.data
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that receive; default as configured.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen here instead; 0 is the system's choice.")
-def command(config: Path, data: Path | None, workers: int | None, port: int | None) -> None:
-    """Receive messages."""
+@click.option(
+    "--role",
+    "names",
+    type=click.Choice([role.value for role in wiring.Role]),
+    multiple=True,
+    help="Do only this; may be given several times. Default: everything.",
+)
+def command(config: Path, data: Path | None, workers: int | None, port: int | None, names: tuple[str, ...]) -> None:
+    """Receive messages, relay events, sign the log: all of it, or one role."""
     logs.configure()
     configuration = _load(config, data, port)
-    wiring.guarded(configuration)
+    roles = frozenset(wiring.Role(name) for name in names) or wiring.EVERYTHING
+    if roles != {wiring.Role.RELAY}:  # the relay never looks at the log
+        wiring.guarded(configuration)
+    if wiring.Role.FRONT not in roles:
+        sys.exit(_behind(configuration, roles))
     count = workers or configuration.gateway.listen.workers
     bound = server.bind(configuration.gateway.listen)
     code = (
-        _alone(configuration, bound, partial(_load, config, data, port))
+        _alone(configuration, bound, partial(_load, config, data, port), roles)
         if count == 1
-        else _many(configuration, bound, count, (str(config), str(data or ""), str("" if port is None else port)))
+        else _many(
+            configuration, bound, count, (str(config), str(data or ""), str("" if port is None else port)), roles
+        )
     )
     sys.exit(code)
 
@@ -65,7 +79,36 @@ def _load(config: Path, data: Path | None, port: int | None) -> Configuration:
     return found.model_copy(update={"gateway": found.gateway.model_copy(update={"listen": listen})})
 
 
-def _alone(configuration: Configuration, bound: socket.socket, again: Callable[[], Configuration]) -> int:
+def _behind(configuration: Configuration, roles: Collection[wiring.Role]) -> int:
+    """Receive nothing, do the rest until SIGTERM or SIGINT; return the exit code."""
+    disagreed: list[IntegrityError] = []
+    ended = threading.Event()
+
+    def alarm(error: IntegrityError) -> None:
+        disagreed.append(error)
+        ended.set()
+
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    background = wiring.Background(configuration, clock=wiring.SystemClock(), alarm=alarm, roles=roles)
+    try:
+        background.start()
+        logs.tell(Happened.ROLES_STARTED, roles=" ".join(sorted(roles)), process=os.getpid(), version=__version__)
+        ended.wait()
+        logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
+    finally:
+        background.close()
+        for number, former in before.items():
+            signal.signal(number, former)
+    logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
+    return exits.of(disagreed[0]) if disagreed else exits.Exit.OK
+
+
+def _alone(
+    configuration: Configuration,
+    bound: socket.socket,
+    again: Callable[[], Configuration],
+    roles: Collection[wiring.Role],
+) -> int:
     """Do everything in this process; return the exit code."""
     clock = wiring.SystemClock()
     disagreed: list[IntegrityError] = []
@@ -78,24 +121,30 @@ def _alone(configuration: Configuration, bound: socket.socket, again: Callable[[
             disagreed.append(error)
             running.stop()
 
-        background = wiring.Background(configuration, clock=clock, alarm=alarm)
+        background = wiring.Background(configuration, clock=clock, alarm=alarm, roles=roles)
         closing.callback(background.close)
-        intake.committed = background.relay.wake
+        intake.committed = background.wake
         background.start()
-        _receive(running, intake, bound, again, ready=partial(_started, bound, 1))
+        _receive(running, intake, bound, again, ready=partial(_started, bound, 1), alarm=alarm)
         logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
     logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
     return exits.of(disagreed[0]) if disagreed else exits.Exit.OK
 
 
-def _many(configuration: Configuration, bound: socket.socket, count: int, arguments: tuple[str, ...]) -> int:
+def _many(
+    configuration: Configuration,
+    bound: socket.socket,
+    count: int,
+    arguments: tuple[str, ...],
+    roles: Collection[wiring.Role],
+) -> int:
     """Keep `count` workers, and do in this process what only one may do; return the exit code."""
     drain = configuration.gateway.listen.drain_timeout.total_seconds()
     crew = Workers(
         work=work, arguments=arguments, bound=bound, count=count, drain=drain, on_ready=partial(_started, bound, count)
     )
     background = wiring.Background(
-        configuration, clock=wiring.SystemClock(), alarm=lambda error: crew.end(exits.of(error))
+        configuration, clock=wiring.SystemClock(), alarm=lambda error: crew.end(exits.of(error)), roles=roles
     )
     background.start()
     try:
@@ -118,7 +167,15 @@ def work(bound: socket.socket, parent: Connection, config: str, data: str, port:
             closing.callback(intake.close)
             running = intake.server()
             threading.Thread(target=_watch, args=(parent, running), daemon=True).start()
-            _receive(running, intake, bound, again, ready=partial(parent.send_bytes, READY))
+            disagreed: list[IntegrityError] = []
+
+            def alarm(error: IntegrityError) -> None:
+                disagreed.append(error)
+                running.stop()
+
+            _receive(running, intake, bound, again, ready=partial(parent.send_bytes, READY), alarm=alarm)
+        if disagreed:
+            sys.exit(exits.of(disagreed[0]))
     except GatewayError as error:
         if isinstance(error, IntegrityError):
             logs.integrity(error)
@@ -134,13 +191,14 @@ def _receive(
     again: Callable[[], Configuration],
     *,
     ready: Callable[[], None],
+    alarm: Callable[[IntegrityError], None],
 ) -> None:
     """Serve in the main thread until stopped; SIGHUP has everything read again."""
     # What stands now stands for good: the collector need not walk it again for every few hundred messages.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
-    keeper = wiring.Keeper(intake, again)
+    keeper = wiring.Keeper(intake, again, alarm=alarm)
     before = signal.signal(signal.SIGHUP, lambda _number, _frame: keeper.ask())
     keeper.start()
     running.on_started = ready

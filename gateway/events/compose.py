@@ -46,14 +46,14 @@ from gateway.message import (
     Value,
 )
 
-_TYPE = "se.forsakringskassan.utbyte"
-_URN = "urn:se:forsakringskassan:utbyte"
+TYPE = "se.forsakringskassan.utbyte"
+URN = "urn:se:forsakringskassan:utbyte"
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def event_type(kind: str) -> str:
     """Return the type of events of a kind of information: `se.forsakringskassan.utbyte.inkomst.v1`."""
-    return f"{_TYPE}.{kind}.v1"
+    return f"{TYPE}.{kind}.v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def _route(basis: Basis, queues: tuple[Queue, ...]) -> Route:
             f"basis {basis.id}: no queue may have its events: needs a queue of type {type_} with "
             f"purposes among {', '.join(sorted(purposes))} and {what}"
         )
-    source = f"{_URN}:{basis.contract.replace('/', ':')}"
+    source = f"{URN}:{basis.contract.replace('/', ':')}"
     return Route(
         type=type_,
         queues=served,

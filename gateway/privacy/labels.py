@@ -8,7 +8,10 @@ add labels up (SFB 114 kap. 8-11 §§).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.config import Basis, Queue
+from gateway.errors import IntegrityError
 from gateway.message import Labels
 
 
@@ -19,6 +22,25 @@ def of(basis: Basis) -> Labels:
         benefits=None if basis.benefits is None else frozenset(basis.benefits),
         retention=basis.retention,
         no_onward=basis.no_onward,
+    )
+
+
+def read(attributes: Mapping[str, object]) -> Labels:
+    """Return the labels that an event carries in its attributes (`events.compose`).
+
+    Raises IntegrityError where one is missing or is no label: what may be done with the data is then not known.
+    """
+    purposes, benefits, retention = (attributes.get(name) for name in ("purposes", "benefits", "retention"))
+    no_onward = attributes.get("noonward")
+    if not (isinstance(purposes, str) and isinstance(retention, str) and isinstance(no_onward, bool)):
+        raise IntegrityError("an event without labels")
+    if benefits is not None and not isinstance(benefits, str):
+        raise IntegrityError("an event whose benefits are no text")
+    return Labels(
+        purposes=frozenset(purposes.split()),
+        benefits=None if benefits is None else frozenset(benefits.split()),
+        retention=retention,
+        no_onward=no_onward,
     )
 
 

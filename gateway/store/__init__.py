@@ -1,11 +1,16 @@
-"""Durable things on SQLite: the one commit, and what is read and derived from it.
+"""Durable things on SQLite or PostgreSQL: the one commit, and what is read and derived from it.
 
-schema         what is kept, as SQLAlchemy metadata; migrations/ brings a file to it
+place          which of the two, where, and on whose behalf
+schema         what is kept, as SQLAlchemy metadata; migrations/ brings a database to it (steps)
+grants         who may do what on PostgreSQL
+partitions     where PostgreSQL keeps the next stretch of the log
+copy           an embedded store moved to PostgreSQL, and proven the same
 create         a new store, with the empty log's signed checkpoint; never over an old one
 journal        the one commit point: many messages a transaction, on the driver itself
 entries        the rows of one message, and the statements that write a group of them
 outbox         committed events on their way to the broker
 protections    what is known of protected identity, answered from memory
+dead_letters   events that no consumer could take, until somebody judges them; triage says what may be done
 lease          one of many processes does a thing
 integrator     leaves into the tree, a signed checkpoint about every second
 guard          a log that is absent, shorter or other than it was is not served

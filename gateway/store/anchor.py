@@ -9,6 +9,7 @@ against whoever restores both.
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from gateway.errors import IntegrityError
@@ -26,7 +27,8 @@ def read(path: Path) -> bytes:
 def write(path: Path, signed: bytes) -> None:
     """Replace the note: at every moment, and after any crash, there is a whole one. Raises UnavailableError."""
     with translated():
-        new = path.with_suffix(path.suffix + ".new")
+        # Several processes of one machine may write it, each under a name of its own until it is whole.
+        new = path.with_suffix(f"{path.suffix}.{os.getpid()}-{threading.get_native_id()}.new")
         with new.open("wb") as file:
             file.write(signed)
             file.flush()

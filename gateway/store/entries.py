@@ -1,7 +1,7 @@
 """The rows of a group of messages, and the statements that write them inside the journal's transaction.
 
-1. Number: where messages, leaves, events go on. The write lock is held, so nobody else numbers now.
-2. Look up: which messages came before. The lock makes the answer true until the commit, so no insert can collide.
+1. Number: where messages, leaves, events go on. The turn is held, so nobody else numbers now.
+2. Look up: which messages came before. The turn makes the answer true until the commit, so no insert can collide.
 3. Compose rows: for a new message all of them; for a repeated one none, its answer is the first acceptance.
 4. Insert, a statement or a few per table, parents before children.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from gateway import codes
+from gateway.database import Row, Session, instant, written
 from gateway.errors import ConflictError
 from gateway.message import (
     Accepted,
@@ -35,7 +36,6 @@ from gateway.message import (
     Refusal,
     SoapVersion,
 )
-from gateway.sqlite import File, Row, instant, written
 
 RANK = {
     Protection.NONE: 0,
@@ -56,19 +56,21 @@ _FACTS = (
 )
 _KNOWN = f"""
     WITH wanted (p, o, m) AS (VALUES {{values}})
-    SELECT {_FACTS} FROM wanted CROSS JOIN messages ON partner = p AND organisation = o AND message_id = m
-"""  # noqa: S608  # CROSS JOIN: SQLite keeps the order, and looks each wanted one up
+    SELECT {_FACTS} FROM wanted {{join}} messages ON partner = p AND organisation = o AND message_id = m
+"""  # noqa: S608
 _LEARN = """
     ON CONFLICT (person) DO UPDATE SET protection = excluded.protection, rank = excluded.rank,
-        stated_at = max(stated_at, excluded.stated_at), revision = excluded.revision
-    WHERE excluded.rank > rank OR excluded.stated_at > stated_at
+        stated_at = CASE WHEN excluded.stated_at > protections.stated_at THEN excluded.stated_at
+            ELSE protections.stated_at END,
+        revision = excluded.revision
+    WHERE excluded.rank > protections.rank OR excluded.stated_at > protections.stated_at
 """
 """More protection always applies; less, only when it was stated later (OSL 22 kap. 1 §: the marking stands until it is
 lifted). A late older statement may raise, and then keeps the later time: nothing as old lifts it again."""
 
 
 class _Known(NamedTuple):
-    """A message that came before, in this file or earlier in this group."""
+    """A message that came before, in this store or earlier in this group."""
 
     digest: str
     accepted: Accepted
@@ -100,14 +102,14 @@ class Rows:
 
 
 class Group:
-    """The messages and refusals of one transaction. Made, filled and written under the write lock."""
+    """The messages and refusals of one transaction. Made, filled and written while holding the turn."""
 
-    def __init__(self, file: File, at: datetime, readies: Sequence[Ready]) -> None:
+    def __init__(self, session: Session, at: datetime, readies: Sequence[Ready]) -> None:
         """`at` is the acceptance time of all; `readies` are the messages that `accept` will be called with."""
-        self._file = file
+        self._session = session
         self._at = at
         self._written = written(at)
-        self._numbers = Numbers(*file.connection.execute(_NUMBERS).fetchone())
+        self._numbers = Numbers(*self._session.execute(_NUMBERS).fetchone())
         self._known = {_identity(accepted.provenance): (digest, accepted) for digest, accepted in self._before(readies)}
         self.rows = Rows()
 
@@ -156,7 +158,7 @@ class Group:
             ("protections", "person, protection, rank, stated_at, revision", self.rows.learned, _LEARN),
         ):
             if rows:
-                self._file.insert(table, columns, rows, then)
+                self._session.insert(table, columns, rows, then)
                 fault(table)
 
     def _message(self, ready: Ready) -> None:
@@ -196,9 +198,9 @@ class Group:
         self._numbers.position = position
 
     def _before(self, readies: Sequence[Ready]) -> list[_Known]:
-        """Return those messages of the group that the file has already."""
+        """Return those messages of the group that the store has already."""
         identities = [_identity(ready.provenance) for ready in readies]
-        return [self._first(row) for row in self._file.match(_KNOWN, identities)]
+        return [self._first(row) for row in self._session.match(_KNOWN, identities)]
 
     def _first(self, row: Row) -> _Known:
         """Build the first acceptance again from its row."""
@@ -215,7 +217,7 @@ class Group:
             received_at=instant(row[9]),
         )
         first, count = row[13], row[14]
-        hashes = self._file.connection.execute(
+        hashes = self._session.execute(
             "SELECT hash FROM leaves WHERE position >= ? AND position < ? ORDER BY position", (first, first + count)
         )
         accepted = Accepted(

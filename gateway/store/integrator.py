@@ -20,15 +20,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from gateway.audit import checkpoint, note, tiles, tree
+from gateway.database import Turn, written
 from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import Clock
-from gateway.sqlite import File, translated, written
-from gateway.store import anchor, create
+from gateway.store import anchor
 from gateway.store.lease import TTL, Lease, held
 from gateway.store.log import Signed, StoredLog, check
+from gateway.store.place import Place
 
 LEASE = "integrator"
 BATCH = 20_000
@@ -80,7 +80,7 @@ class Integrator:
 
     def __init__(  # noqa: PLR0913  # settings, each by its name
         self,
-        folder: Path,
+        place: Place,
         *,
         signer: note.Signer,
         clock: Clock,
@@ -93,7 +93,7 @@ class Integrator:
         """Open the store.
 
         Args:
-            folder: `[store] path`. Raises IntegrityError if no store is there.
+            place: The store. Raises IntegrityError if none is there.
             signer: `[keys] checkpoint`, by the name of `[audit] origin`.
             clock: Gives the checkpoints' times, and tells when leases end.
             holder: Names this process and no other.
@@ -102,10 +102,10 @@ class Integrator:
             alarm: Told every error of the thread; after an IntegrityError the thread has ended.
             faults: Told each point of a step (`sign`, `tiles`, `commit`, `committed`, `anchored`); tests fail there.
         """
-        self._file = File(folder / create.DATABASE)
-        self._anchor = folder / create.ANCHOR
-        self._log = StoredLog(self._file)
-        self._lease = Lease(folder / create.DATABASE, LEASE, holder=holder, clock=clock, ttl=ttl)
+        self._session = place.open()
+        self._anchor = place.anchor
+        self._log = StoredLog(self._session)
+        self._lease = Lease(place, LEASE, holder=holder, clock=clock, ttl=ttl, turn=Turn.LOG)
         self._holder = holder
         self._signer = signer
         self._clock = clock
@@ -123,7 +123,7 @@ class Integrator:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after a last step, give the lease back and close the files."""
+        """End the thread after a last step, give the lease back and close the connections."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -132,7 +132,7 @@ class Integrator:
         except UnavailableError as error:
             self._alarm(error)
         self._lease.close()
-        self._file.close()
+        self._session.close()
 
     def step(self) -> checkpoint.Checkpoint | None:
         """Integrate up to `BATCH` leaves; None if there is nothing new, or another process is the integrator.
@@ -142,10 +142,10 @@ class Integrator:
             UnavailableError: The disk did not take it. The next step begins anew.
         """
         try:
-            with translated():
+            with self._session.translated():
                 return self._step()
         except BaseException:
-            self._edge = None  # whatever was half done in memory: take it up again from the file
+            self._edge = None  # whatever was half done in memory: take it up again from the store
             raise
 
     def _step(self) -> checkpoint.Checkpoint | None:
@@ -186,7 +186,7 @@ class Integrator:
         if (found.size, found.root) != (last.size, last.root):
             raise IntegrityError(f"the checkpoint stored for {last.size} leaves is one for {found.size}")
         edge = _Edge(last, self._log)
-        if self._anchored < last.size:
+        if self._anchored != last.size:  # shorter after a crash; longer, if a server has lost commits
             self._renew_anchor(last)
         return edge
 
@@ -208,17 +208,17 @@ class Integrator:
         self, last: Signed, grown: checkpoint.Checkpoint, signed: bytes, changed: list[tuple[int, int, bytes]]
     ) -> bool:
         """Write tiles and checkpoint, unless another process has gone on meanwhile."""
-        with self._file.writing():
-            if not held(self._file, LEASE, self._holder) or self._log.last().size != last.size:
+        with self._session.writing(Turn.LOG):
+            if not held(self._session, LEASE, self._holder) or self._log.last().size != last.size:
                 return False
-            self._file.insert(
+            self._session.insert(
                 "tiles",
                 "level, number, hashes",
                 changed,
                 "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
             )
             self._fault("tiles")
-            self._file.insert(
+            self._session.insert(
                 "checkpoints", "size, root, note, at", [(grown.size, grown.root, signed, written(self._clock.now()))]
             )
             self._fault("commit")

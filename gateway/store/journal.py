@@ -1,7 +1,7 @@
 """The one commit point: many messages in one transaction, written by one thread, durable before anybody is told.
 
 1. `accept` and `refuse` put an entry in line and return a future. Beyond `backlog` they say no.
-2. The thread takes the first in line and waits for the file's write lock; whoever came meanwhile joins the group. So
+2. The thread takes the first in line and waits for its turn to write; whoever came meanwhile joins the group. So
    groups grow by themselves when the disk or another process is slow, and one message alone waits for nobody. While
    messages come in crowds the thread also waits `gather` for more: a commit costs much and a message in it little.
 3. Everything of the group is inserted, then committed. **Before the commit nothing has happened; after it the messages
@@ -21,15 +21,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gateway import codes
+from gateway.database import Turn
 from gateway.errors import ConflictError, GatewayError, UnavailableError
 from gateway.message import Accepted, Ready, Refusal
 from gateway.ports import Clock
-from gateway.sqlite import Error, File, OwnFault, translation
 from gateway.store.entries import Group
+from gateway.store.place import Place
 
 
 def _nothing() -> None:
@@ -48,12 +48,12 @@ class _Entry:
     future: Future[Accepted | None]
 
 
-class SqliteJournal:
-    """Keeps the promises of `ports.Journal` on `gateway.db`."""
+class StoredJournal:
+    """Keeps the promises of `ports.Journal` on the store."""
 
     def __init__(  # noqa: PLR0913  # settings, each by its name
         self,
-        path: Path,
+        place: Place,
         *,
         clock: Clock,
         group: int = 128,
@@ -67,7 +67,7 @@ class SqliteJournal:
         """Open the store and start the writer thread.
 
         Args:
-            path: `gateway.db`. Raises IntegrityError if it is not there.
+            place: The store. Raises IntegrityError if it is not there.
             clock: Gives the acceptance times.
             group: Most entries in one transaction.
             backlog: Most entries in line.
@@ -77,7 +77,7 @@ class SqliteJournal:
             pause: Waits so many seconds for company.
             faults: Told each point of the way (`begin`, each table, `commit`, `committed`, `answer`); tests fail there.
         """
-        self._file = File(path)
+        self._session = place.open()
         self._clock = clock
         self._group = group
         self._backlog = backlog
@@ -131,12 +131,12 @@ class SqliteJournal:
             if first.future.set_running_or_notify_cancel():
                 self._write(group, gather=True)
             crowd = len(group) > 1
-        self._file.close()
+        self._session.close()
 
     def _write(self, group: list[_Entry], *, gather: bool) -> None:
         """Commit a group, then answer it."""
         try:
-            with self._file.writing():
+            with self._session.writing(Turn.JOURNAL):
                 self._fault("begin")
                 if gather:
                     self._gather(group)
@@ -153,7 +153,7 @@ class SqliteJournal:
             _fail(group, UnavailableError(codes.INTERNAL, type(error).__name__), error)
 
     def _gather(self, group: list[_Entry]) -> None:
-        """Let those join who came while the lock was waited for."""
+        """Let those join who came while the turn was waited for."""
         while len(group) < self._group:
             try:
                 entry = self._line.get_nowait()
@@ -166,7 +166,8 @@ class SqliteJournal:
                 group.append(entry)
 
     def _compose(self, group: list[_Entry]) -> tuple[Group, list[Accepted | GatewayError | None]]:
-        written = Group(self._file, self._clock.now(), [entry.form for entry in group if isinstance(entry.form, Ready)])
+        readies = [entry.form for entry in group if isinstance(entry.form, Ready)]
+        written = Group(self._session, self._clock.now(), readies)
         answers: list[Accepted | GatewayError | None] = []
         for entry in group:
             if isinstance(entry.form, Refusal):
@@ -180,8 +181,9 @@ class SqliteJournal:
         return written, answers
 
     def _not_written(self, group: list[_Entry], error: Exception) -> None:
-        if isinstance(error, (Error, OSError)) and not isinstance(error, OwnFault):
-            _fail(group, translation(error), error)
+        failure = self._session.translation(error)
+        if failure is not None and not self._session.own_fault(error):
+            _fail(group, failure, error)
         elif len(group) > 1:
             for entry in group:
                 self._write([entry], gather=False)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.audit import tiles, tree
+from gateway.database import Session
 from gateway.errors import IntegrityError
-from gateway.sqlite import File
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,28 +20,26 @@ class Signed:
 
 
 class StoredLog:
-    """Belongs to one thread. Raises sqlite's errors: whoever holds the transaction translates them."""
+    """Belongs to one thread. Raises the driver's errors: whoever holds the transaction translates them."""
 
-    def __init__(self, file: File) -> None:
-        """`file` is `gateway.db`."""
-        self._file = file
+    def __init__(self, session: Session) -> None:
+        """`session` is of the store."""
+        self._session = session
 
     def last(self) -> Signed:
         """Return the last checkpoint. Raises IntegrityError: a log has one from its first moment."""
-        row = self._file.connection.execute(
-            "SELECT size, root, note FROM checkpoints ORDER BY size DESC LIMIT 1"
-        ).fetchone()
+        row = self._session.execute("SELECT size, root, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
         if row is None:
             raise IntegrityError("the log has no checkpoint at all")
         return Signed(size=row[0], root=row[1], note=row[2])
 
     def length(self) -> int:
         """Return how many leaves there are, signed for or not."""
-        return int(self._file.connection.execute("SELECT coalesce(max(position), -1) + 1 FROM leaves").fetchone()[0])
+        return int(self._session.execute("SELECT coalesce(max(position), -1) + 1 FROM leaves").fetchone()[0])
 
     def leaves(self, first: int, limit: int) -> list[tuple[int, bytes, bytes]]:
         """Return (position, hash, entry) of the leaves from `first` on."""
-        rows: list[tuple[int, bytes, bytes]] = self._file.connection.execute(
+        rows: list[tuple[int, bytes, bytes]] = self._session.execute(
             "SELECT position, hash, entry FROM leaves WHERE position >= ? ORDER BY position LIMIT ?", (first, limit)
         ).fetchall()
         return rows
@@ -49,20 +47,20 @@ class StoredLog:
     def entries(self) -> Iterator[bytes]:
         """Yield every entry from the first, having checked that positions have no gaps and hashes are the entries'."""
         for expected, (position, stored, entry) in enumerate(
-            self._file.connection.execute("SELECT position, hash, entry FROM leaves ORDER BY position")
+            self._session.stream("SELECT position, hash, entry FROM leaves ORDER BY position")
         ):
             check(expected, position, stored, entry)
             yield entry
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed note, smallest first."""
-        for (note,) in self._file.connection.execute("SELECT note FROM checkpoints ORDER BY size"):
+        for (note,) in self._session.stream("SELECT note FROM checkpoints ORDER BY size"):
             yield note
 
     def check_owners(self) -> None:
         """Prove that messages and refusals, laid side by side, cover the log once. Raises IntegrityError."""
         expected = 0
-        for first, count in self._file.connection.execute(
+        for first, count in self._session.stream(
             "SELECT first_leaf, leaf_count FROM messages UNION ALL SELECT position, 1 FROM refusals ORDER BY 1, 2"
         ):
             if first != expected:
@@ -73,7 +71,7 @@ class StoredLog:
 
     def tile(self, level: int, number: int) -> bytes:
         """Return a tile's hashes. Raises IntegrityError if it is not there."""
-        row = self._file.connection.execute(
+        row = self._session.execute(
             "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)
         ).fetchone()
         if row is None:
@@ -83,13 +81,15 @@ class StoredLog:
     def position(self, leaf: bytes) -> int | None:
         """Return where the leaf of this hash stands; None if nowhere. The tiles are searched, the newest first."""
         last = self.last().size
-        row = self._file.connection.execute(
+        row = self._session.execute(
             "SELECT position FROM leaves WHERE position >= ? AND hash = ?", (last, leaf)
         ).fetchone()
         if row is not None:
             return int(row[0])
-        for number, hashes in self._file.connection.execute(
-            "SELECT number, hashes FROM tiles WHERE level = 0 AND instr(hashes, ?) > 0 ORDER BY number DESC", (leaf,)
+        found = self._session.instr.format("hashes")
+        for number, hashes in self._session.execute(
+            f"SELECT number, hashes FROM tiles WHERE level = 0 AND {found} > 0 ORDER BY number DESC",  # noqa: S608
+            (leaf,),
         ):
             hashes_of = tiles.split(hashes)
             if leaf in hashes_of:

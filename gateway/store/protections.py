@@ -15,10 +15,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from gateway.errors import GatewayError
 from gateway.message import Protection, Pseudonym
-from gateway.sqlite import Error, File
+from gateway.store.place import Place
 
 WINDOW = 1.0
 """Seconds for which the copy is believed. No longer than the integrator's interval: nothing else here waits less."""
@@ -27,9 +27,9 @@ WINDOW = 1.0
 class StoredProtections:
     """May be asked and refreshed from any thread."""
 
-    def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Open `gateway.db` and read the table. Raises IntegrityError if the file is not there."""
-        self._file = File(path)
+    def __init__(self, place: Place, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Open the store and read the table. Raises IntegrityError if it is not there."""
+        self._session = place.open()
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: dict[Pseudonym, Protection] = {}
@@ -48,19 +48,20 @@ class StoredProtections:
         """Read what has changed. Raises nothing: a copy that cannot be read again answers UNKNOWN to everything."""
         with self._lock:
             try:
-                rows = self._file.connection.execute(
-                    "SELECT person, protection, revision FROM protections WHERE revision > ?", (self._revision,)
-                ).fetchall()
+                with self._session.translated():
+                    rows = self._session.execute(
+                        "SELECT person, protection, revision FROM protections WHERE revision > ?", (self._revision,)
+                    ).fetchall()
                 for person, protection, revision in rows:
                     self._known[person] = Protection(protection)
                     self._revision = max(self._revision, revision)
                 self._blind = False
-            except (Error, ValueError):
+            except (GatewayError, ValueError):
                 self._blind = True
             self._due = self._monotonic() + WINDOW
 
     def close(self) -> None:
-        """Close the file. Everybody is UNKNOWN from now on."""
+        """Close the connection. Everybody is UNKNOWN from now on."""
         with self._lock:
             self._blind, self._due = True, float("inf")
-            self._file.close()
+            self._session.close()

@@ -1,6 +1,6 @@
-"""What is kept. `migrations/` brings a file to this; a test holds the two together.
+"""What is kept. `migrations/` brings a database to this; tests hold the two together, on SQLite and on PostgreSQL.
 
-Types are portable (SQLite now, PostgreSQL later): whole numbers, text, bytes. A time is text, UTC, 27 characters
+Types are those that both have: whole numbers, text, bytes. A time is text, UTC, 27 characters
 (`2026-11-20T18:52:00.123456Z`), so that it sorts, and reads the same for an auditor with nothing but `sqlite3`.
 
 Two halves, kept apart for the sake of gallring:
@@ -10,8 +10,9 @@ Two halves, kept apart for the sake of gallring:
 * what gallring destroys: `evidence`, `records`, `quarantine`, the wrapped keys. Sealed; without them the facts remain
   true and provable.
 
-A leaf's `position` is given in the accepting transaction, under the file's one write lock: 0, 1, 2 … without gaps. So
-the order of the log is decided at the commit, and the integrator only follows it.
+A leaf's `position` is given in the accepting transaction, while its turn is held: 0, 1, 2 … without gaps. So the order
+of the log is decided at the commit, and the integrator only follows it. PostgreSQL divides the largest tables by it
+(`partitions.py`).
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ evidence = Table(
     Column("key_id", String, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False, comment="destroying it is gallring"),
     Column("sealed", LargeBinary, nullable=False),
+    postgresql_partition_by="RANGE (message)",
 )
 """The exact bytes received, sealed."""
 
@@ -95,6 +97,7 @@ leaves = Table(
     Column("entry", LargeBinary, nullable=False),
     Column("message", ID, comment="the accepted message it tells of, or"),
     Column("refusal", ID, comment="the refusal"),
+    postgresql_partition_by="RANGE (position)",
 )
 """The log. No index on the hash: it would touch a random page a leaf, and the tiles are searched fast enough."""
 
@@ -105,6 +108,7 @@ records = Table(
     Column("pseudonym", String, comment="whose; a refusal is nobody's"),
     Column("sealed", LargeBinary, nullable=False, comment="salt and hidden record"),
     Index("ix_records_pseudonym", "pseudonym"),
+    postgresql_partition_by="RANGE (position)",
 )
 """What each leaf commits to, sealed under its message's data key."""
 
@@ -143,6 +147,8 @@ outbox = Table(
     Column("partition", String, nullable=False),
     Column("queues", Text, nullable=False, comment="names, separated by spaces"),
     Column("body", LargeBinary, nullable=False),
+    Column("replay_of", ID, comment="the dead letter it was, and"),
+    Column("replay_reason", Text, comment="why it goes out again"),
 )
 """Events that no broker has confirmed yet, in commit order."""
 
@@ -178,6 +184,42 @@ checkpoints = Table(
 )
 """Every size the log was signed at."""
 
+dead_letters = Table(
+    "dead_letters",
+    METADATA,
+    _id("id"),
+    Column("queue", String, nullable=False, comment="where it died"),
+    Column("event", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("partition", String, nullable=False, comment="whose; empty once it is judged"),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("fingerprint", String(16), nullable=False, comment="what failed alike"),
+    Column("since", INSTANT, nullable=False),
+    Column("at", INSTANT, nullable=False, comment="when it died"),
+    Column("recorded_at", INSTANT, nullable=False),
+    Column("replay_of", ID, nullable=False, comment="the letter before; 0 where there is none"),
+    Column("body", LargeBinary, nullable=False, comment="empty once it is judged"),
+    Column("state", String, nullable=False),
+    UniqueConstraint("queue", "event", "replay_of", name="uq_dead_letters_event"),
+    Index("ix_dead_letters_state", "state"),
+)
+"""Events that their consumers could not take, until somebody judges them; the facts stay."""
+
+triage = Table(
+    "triage",
+    METADATA,
+    Column("letter", ID, ForeignKey("dead_letters.id"), nullable=False),
+    Column("step", Integer, nullable=False, comment="from 1, for each letter"),
+    Column("action", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("role", String, nullable=False, comment="the database's, where it has roles"),
+    Column("reason", String, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("letter", "step"),
+)
+"""What was done to dead letters, and who answers for it."""
+
 leases = Table(
     "leases",
     METADATA,
@@ -187,7 +229,7 @@ leases = Table(
 )
 """Who does what only one may do."""
 
-INSERT_ONLY = ("messages", "leaves", "checkpoints")
+INSERT_ONLY = ("messages", "leaves", "checkpoints", "triage")
 TRIGGERS = (
     *(
         f"CREATE TRIGGER {table}_{word}_never BEFORE {verb} ON {table} "
@@ -205,8 +247,20 @@ TRIGGERS = (
     OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes BEGIN SELECT RAISE(ABORT, 'tiles only grow'); END""",
     """CREATE TRIGGER tiles_deleted_never BEFORE DELETE ON tiles
     BEGIN SELECT RAISE(ABORT, 'tiles are never deleted'); END""",
+    """CREATE TRIGGER dead_letters_changed_never BEFORE UPDATE OF id, queue, event, type, attempts, reason,
+    fingerprint, since, at, recorded_at, replay_of ON dead_letters
+    BEGIN SELECT RAISE(ABORT, 'dead letters are judged, never changed'); END""",
+    """CREATE TRIGGER dead_letters_emptied_only BEFORE UPDATE OF body, partition ON dead_letters
+    WHEN length(NEW.body) > 0 OR length(NEW.partition) > 0
+    BEGIN SELECT RAISE(ABORT, 'whose a dead letter is and its body are destroyed, never changed'); END""",
+    """CREATE TRIGGER dead_letters_judged_once BEFORE UPDATE OF state ON dead_letters
+    WHEN OLD.state IN ('replayed', 'discarded') AND NEW.state <> OLD.state
+    BEGIN SELECT RAISE(ABORT, 'a dead letter is never judged twice'); END""",
+    """CREATE TRIGGER dead_letters_deleted_never BEFORE DELETE ON dead_letters
+    BEGIN SELECT RAISE(ABORT, 'dead letters are never deleted'); END""",
 )
-"""For SQLite. They stop mistakes and ordinary access, not whoever can write the file: the signed tree shows those."""
+"""For SQLite; the steps have PostgreSQL's. They stop mistakes and ordinary access, not whoever can write the file, or
+owns the database: the signed tree shows those."""
 
 for _sql in TRIGGERS:
     event.listen(METADATA, "after_create", DDL(_sql).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

@@ -10,24 +10,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, NullPool, Row, Select, create_engine, event, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from gateway import codes
 from gateway.audit import note, proof, tree, verify
 from gateway.audit.checkpoint import Checkpoint
-from gateway.errors import IntegrityError, UnavailableError
+from gateway.database import instant
+from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
-from gateway.sqlite import DRIVER, File, instant, translated
-from gateway.store import create, schema
+from gateway.store import schema
 from gateway.store.entries import read_outcomes
 from gateway.store.log import StoredLog
+from gateway.store.place import Place
 
 _Row = Row[*tuple[Any, ...]]
 _Query = Select[*tuple[Any, ...]]
+_REFUSED = [schema.refusals.c[one] for one in ("id", "partner", "contract", "code", "step", "detail", "at")]
+_REFUSED += [schema.refusals.c.quarantined, schema.refusals.c.position]
 _COUNTED = ("messages", "refusals", "quarantine", "leaves", "outbox", "protections", "checkpoints")
 
 
@@ -80,15 +82,15 @@ class Entry:
 
 
 class Views:
-    """Opens the file for each question, so it may be kept by any thread and holds nothing up."""
+    """Opens the store for each question, so it may be kept by any thread and holds nothing up.
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is `[store] path`. Raises IntegrityError if no store is there."""
-        self._path = folder / create.DATABASE
-        if not self._path.is_file():
-            raise IntegrityError(f"{self._path.name} is not there; `gateway init` makes a new store")
-        self._engine = create_engine(f"sqlite:///{self._path}", module=DRIVER, poolclass=NullPool)
-        event.listen(self._engine, "connect", _read_only)
+    Every question names the columns it wants: an auditor's database shows some, and not the others.
+    """
+
+    def __init__(self, place: Place) -> None:
+        """Raises IntegrityError if no store is there."""
+        self._place = place
+        self._engine = place.engine()
 
     def counts(self) -> Mapping[str, int]:
         """Return how many rows each table of interest has."""
@@ -113,7 +115,7 @@ class Views:
     def refusals(self, *, code: str | None = None, limit: int = 100) -> Sequence[Refused]:
         """Return refused messages, the newest first."""
         table = schema.refusals
-        query = select(table).order_by(table.c.id.desc()).limit(limit)
+        query = select(*_REFUSED).order_by(table.c.id.desc()).limit(limit)
         if code is not None:
             query = query.where(table.c.code == code)
         return [
@@ -274,16 +276,12 @@ class Views:
 
     @contextmanager
     def _log(self) -> Iterator[StoredLog]:
-        file = File(self._path)
+        session = self._place.open()
         try:
-            with translated(), file.reading():
-                yield StoredLog(file)
+            with session.translated(), session.reading():
+                yield StoredLog(session)
         finally:
-            file.close()
-
-
-def _read_only(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver has no types
-    connection.execute("PRAGMA query_only=ON")
+            session.close()
 
 
 def _message(row: _Row, undelivered: int) -> Message:

@@ -11,9 +11,9 @@ from gateway import codes
 from gateway.errors import ConflictError, UnavailableError
 from gateway.message import Protection, SoapVersion
 from gateway.ports import Journal, Outbox, Protections
-from gateway.store import create
-from gateway.store.journal import SqliteJournal
+from gateway.store.journal import StoredJournal
 from gateway.store.outbox import StoredOutbox
+from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
 from tests import builders
 from tests.memory import MemoryJournal
@@ -30,16 +30,20 @@ class Drivers:
     clock: builders.Clock
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def drivers(request, tmp_path):
     clock = builders.Clock()
     if request.param == "memory":
         journal = MemoryJournal(clock)
         yield Drivers(journal, journal.outbox, journal.protections, clock)
         return
-    path = builders.store(tmp_path) / create.DATABASE
-    protections, outbox = StoredProtections(path), StoredOutbox(path)
-    journal = SqliteJournal(path, clock=clock, learned=protections.refresh)
+    if request.param == "sqlite":
+        place = builders.store(tmp_path)
+    else:
+        place = builders.database(request.getfixturevalue("database"), tmp_path)
+    front, relay = place.acting(Duty.FRONT), place.acting(Duty.RELAY)
+    protections, outbox = StoredProtections(front), StoredOutbox(relay)
+    journal = StoredJournal(front, clock=clock, learned=protections.refresh)
     yield Drivers(journal, outbox, protections, clock)
     journal.close()
     outbox.close()
@@ -47,7 +51,7 @@ def drivers(request, tmp_path):
 
 
 def events(drivers: Drivers) -> list[str]:
-    return [event.id for event in drivers.outbox.pending(100)]
+    return [one.event.id for one in drivers.outbox.pending(100)]
 
 
 def test_an_accepted_message_tells_what_was_committed(drivers):
@@ -58,7 +62,7 @@ def test_an_accepted_message_tells_what_was_committed(drivers):
     assert accepted.outcomes == ready.outcomes
     assert accepted.leaves == builders.hashes(ready)
     assert not accepted.repeated
-    assert list(drivers.outbox.pending(100)) == list(ready.events)
+    assert [one.event for one in drivers.outbox.pending(100)] == list(ready.events)
 
 
 def test_the_same_message_again_is_the_first_acceptance_again(drivers):
@@ -103,12 +107,32 @@ def test_events_are_pending_in_commit_order_until_they_are_settled(drivers):
         drivers.journal.accept(builders.ready(f"urn:uuid:{n}")).result()
     expected = [f"skatteverket-urn:uuid:{n}-1" for n in range(5)]
     assert events(drivers) == expected
-    assert [event.id for event in drivers.outbox.pending(2)] == expected[:2]
-    drivers.outbox.settle([expected[0], expected[3]])
+    first, second, _, fourth, _ = drivers.outbox.pending(100)
+    assert [one.event.id for one in drivers.outbox.pending(2)] == expected[:2]
+    drivers.outbox.settle([first, fourth])
     assert events(drivers) == [expected[1], expected[2], expected[4]]
-    drivers.outbox.settle([expected[3], "never known"])
+    drivers.outbox.settle([fourth, replace(second, number=10**6)])
     drivers.outbox.settle([])
     assert events(drivers) == [expected[1], expected[2], expected[4]]
+
+
+def test_events_beyond_a_number_are_pending_without_those_before(drivers):
+    for n in range(4):
+        drivers.journal.accept(builders.ready(f"urn:uuid:{n}")).result()
+    numbers = [one.number for one in drivers.outbox.pending(100)]
+    assert numbers == sorted(set(numbers))
+    assert [one.number for one in drivers.outbox.pending(100, beyond=numbers[1])] == numbers[2:]
+    assert [one.number for one in drivers.outbox.pending(1, beyond=numbers[1])] == numbers[2:3]
+    assert not drivers.outbox.pending(100, beyond=numbers[-1])
+
+
+def test_an_event_is_not_settled_by_the_number_of_another(drivers):
+    drivers.journal.accept(builders.ready("urn:uuid:1")).result()
+    (one,) = drivers.outbox.pending(100)
+    drivers.outbox.settle([replace(one, event=builders.ready("urn:uuid:2").events[0])])
+    assert events(drivers) == [one.event.id]
+    drivers.outbox.settle([one, one])
+    assert events(drivers) == []
 
 
 def test_a_refusal_is_taken_and_leaves_no_event(drivers):

@@ -19,8 +19,8 @@ from gateway import config, wiring
 from gateway.config import Configuration
 from gateway.message import SoapVersion
 from gateway.sqlite import File
-from gateway.store import create
 from gateway.store.log import StoredLog
+from gateway.store.place import DATABASE
 from gateway.transport.server import Running
 from gateway.trust import pki
 from gateway.trust.issuing import KeyKind
@@ -106,7 +106,7 @@ class Stand:
 
     def leaf(self, position: int) -> bytes:
         """Return the hash of one leaf, as it is stored."""
-        file = File(self.stage.configuration.gateway.store.path / create.DATABASE)
+        file = File(self.stage.configuration.gateway.store.path / DATABASE)
         try:
             return StoredLog(file).leaves(position, 1)[0][1]
         finally:

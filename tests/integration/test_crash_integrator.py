@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.audit import checkpoint, tree
-from gateway.sqlite import File
-from gateway.store import create, guard
+from gateway.store import guard
 from gateway.store.lease import TTL
 from gateway.store.log import StoredLog
 from gateway.store.views import Views
@@ -15,6 +14,13 @@ from tests.integration.killed import Axe, Child
 
 KEY = builders.signer().key
 STEPS = 4
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def store(request, tmp_path):
+    if request.param == "sqlite":
+        return builders.store(tmp_path)
+    return builders.database(request.getfixturevalue("database"), tmp_path)
 
 
 def work(store, faults):
@@ -27,7 +33,7 @@ def work(store, faults):
         for n in range(STEPS):
             journal.accept(builders.ready(f"urn:uuid:{n}", records=100 + n)).result()
             integrator.step()
-            tell((store / create.ANCHOR).read_bytes())
+            tell(store.anchor.read_bytes())
         journal.close()
         integrator.stop()
 
@@ -36,8 +42,7 @@ def work(store, faults):
 
 @pytest.mark.parametrize("nth", [1, 3])
 @pytest.mark.parametrize("point", ["sign", "tiles", "commit", "committed", "anchored"])
-def test_killed_at_a_point_the_next_integrator_goes_on_and_contradicts_nothing(tmp_path, point, nth):
-    store = builders.store(tmp_path)
+def test_killed_at_a_point_the_next_integrator_goes_on_and_contradicts_nothing(store, point, nth):
     ended = Child(work(store, Axe(point, nth))).end()
     assert ended.killed
     assert len(ended.told) == nth - 1
@@ -47,13 +52,13 @@ def test_killed_at_a_point_the_next_integrator_goes_on_and_contradicts_nothing(t
     clock = builders.Clock()
     clock.pass_(TTL)
     last = builders.integrate(store, clock) or served
-    assert checkpoint.verify((store / create.ANCHOR).read_bytes(), KEY) == last
+    assert checkpoint.verify(store.anchor.read_bytes(), KEY) == last
     # 3. The whole log verifies, with every leaf that was promised.
     views = Views(store)
     report = views.verify_log(KEY)
     assert (report.size, report.pending) == (sum(100 + n for n in range(nth)), 0)
     # 4. Every checkpoint that was seen is a beginning of this log.
-    file = File(store / create.DATABASE)
+    file = store.open()
     nodes = StoredLog(file).nodes()
     for seen in [served, *(checkpoint.verify(one, KEY) for one in ended.told)]:
         path = tree.consistency(seen.size, last.size, nodes)
@@ -61,8 +66,7 @@ def test_killed_at_a_point_the_next_integrator_goes_on_and_contradicts_nothing(t
     file.close()
 
 
-def test_a_child_that_nobody_kills_signs_for_everything(tmp_path):
-    store = builders.store(tmp_path)
+def test_a_child_that_nobody_kills_signs_for_everything(store):
     ended = Child(work(store, Axe("never"))).end()
     assert (ended.killed, len(ended.told)) == (False, STEPS)
     assert Views(store).verify_log(KEY).size == sum(100 + n for n in range(STEPS))

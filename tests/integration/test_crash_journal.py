@@ -17,6 +17,13 @@ AROUND = ("commit", "committed", "answer")
 NEWS = (builders.learned(builders.Protection.SEKRETESSMARKERING, 1),)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def store(request, tmp_path):
+    if request.param == "sqlite":
+        return builders.store(tmp_path)
+    return builders.database(request.getfixturevalue("database"), tmp_path)
+
+
 def message(n: int):
     return builders.ready(f"urn:uuid:{n:02}", records=n % 3 + 1, learned=NEWS)
 
@@ -78,8 +85,7 @@ def check(store, receipts: list[Accepted]) -> None:
 @pytest.mark.parametrize("group", [1, 5])
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("point", [*POINTS, *AROUND])
-def test_killed_at_a_point_nothing_receipted_is_lost_and_nothing_is_there_twice(tmp_path, point, nth, group):
-    store = builders.store(tmp_path)
+def test_killed_at_a_point_nothing_receipted_is_lost_and_nothing_is_there_twice(store, point, nth, group):
     ended = Child(work(store, Axe(point, nth), group)).end()
     assert ended.killed
     assert len(ended.told) < MESSAGES
@@ -87,8 +93,7 @@ def test_killed_at_a_point_nothing_receipted_is_lost_and_nothing_is_there_twice(
 
 
 @pytest.mark.parametrize("point", AROUND)
-def test_killed_around_the_commit_the_message_is_there_exactly_if_the_commit_was_over(tmp_path, point):
-    store = builders.store(tmp_path)
+def test_killed_around_the_commit_the_message_is_there_exactly_if_the_commit_was_over(store, point):
     ended = Child(work(store, Axe(point), 1)).end()
     assert (ended.killed, ended.told) == (True, [])
     assert list(durable(store)) == ([] if point == "commit" else ["urn:uuid:00"])
@@ -96,8 +101,7 @@ def test_killed_around_the_commit_the_message_is_there_exactly_if_the_commit_was
 
 
 @pytest.mark.parametrize("heard", [1, 4, 9])
-def test_killed_from_outside_between_two_receipts_nothing_is_lost(tmp_path, heard):
-    store = builders.store(tmp_path)
+def test_killed_from_outside_between_two_receipts_nothing_is_lost(store, heard):
     child = Child(work(store, lambda _point: None, 3))
     for count, _ in enumerate(child.hear(), start=1):
         if count == heard:
@@ -107,8 +111,7 @@ def test_killed_from_outside_between_two_receipts_nothing_is_lost(tmp_path, hear
     check(store, ended.told)
 
 
-def test_a_child_that_nobody_kills_receipts_everything(tmp_path):
-    store = builders.store(tmp_path)
+def test_a_child_that_nobody_kills_receipts_everything(store):
     ended = Child(work(store, Axe("never"), 4)).end()
     assert (ended.killed, len(ended.told)) == (False, MESSAGES)
     check(store, ended.told)

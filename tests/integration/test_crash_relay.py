@@ -8,8 +8,8 @@ import pytest
 
 from gateway.broker.embedded import LEASE, EmbeddedBroker
 from gateway.broker.relay import Relay
-from gateway.store import create
 from gateway.store.outbox import StoredOutbox
+from gateway.store.place import SqlitePlace
 from gateway.store.views import Views
 from tests import builders
 from tests.builders import FIRST, SECOND
@@ -22,12 +22,12 @@ MESSAGES = 10
 def folder(tmp_path):
     """A store whose outbox holds some persons' events, several each, and empty queues."""
     store = builders.store(tmp_path)
-    builders.queues(store)
+    builders.queues(tmp_path)
     journal = builders.journal(store, builders.Clock())
     for n in range(MESSAGES):
         journal.accept(builders.ready(f"urn:uuid:{n}", records=2, queues=(FIRST, SECOND))).result()
     journal.close()
-    return store
+    return tmp_path
 
 
 def opened(folder, clock, faults=lambda _point: None) -> EmbeddedBroker:
@@ -35,7 +35,7 @@ def opened(folder, clock, faults=lambda _point: None) -> EmbeddedBroker:
 
 
 def relay_all(folder, faults=lambda _point: None) -> None:
-    outbox, broker = StoredOutbox(folder / create.DATABASE), opened(folder, builders.Clock(), faults)
+    outbox, broker = StoredOutbox(SqlitePlace(folder)), opened(folder, builders.Clock(), faults)
     relay = Relay(outbox, broker, lease=lambda: True, random=lambda: 0.5, batch=6, faults=faults)
     while relay.step().settled:
         pass
@@ -48,7 +48,7 @@ def consume(broker, queue: str, seen: list[str]) -> None:
     while deliveries := broker.take(queue, limit=3):
         for delivery in deliveries:
             seen.append(delivery.event)
-            broker.ack(delivery)
+            broker.ack([delivery])
 
 
 def check(folder, seen: dict[str, list[str]]) -> None:
@@ -62,9 +62,9 @@ def check(folder, seen: dict[str, list[str]]) -> None:
         for record in ("1", "2"):  # in every message the same two persons
             mine = [event for event in events if event.endswith(record)]
             assert mine == sorted(mine)
-    assert all(one.ready == one.waiting == one.lent == one.dead == 0 for one in broker.depths())
+    assert all(one.ready == one.unacked == one.dead == 0 for one in broker.depths())
     broker.close()
-    assert Views(folder).counts()["outbox"] == 0
+    assert Views(SqlitePlace(folder)).counts()["outbox"] == 0
 
 
 @pytest.mark.parametrize("consumed", [False, True])
@@ -92,7 +92,7 @@ def test_a_consumer_killed_at_a_point_gets_its_event_again(folder, point, nth):
     def run(tell) -> None:
         broker = opened(folder, builders.Clock(), Axe(point, nth))
         while deliveries := broker.take(FIRST, limit=1):
-            broker.ack(deliveries[0])
+            broker.ack(deliveries)
             tell(deliveries[0].event)
 
     ended = Child(run).end()

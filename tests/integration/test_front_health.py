@@ -23,7 +23,7 @@ def test_a_healthy_gateway_is_live_and_ready(stand):
     with stand.stage.session() as session:
         live = session.get(f"{stand.server.origin}/health/live")
     assert (live.status_code, live.json()) == (200, {"live": True})
-    checks = {"journal": True, "log": True, "revocation": True}
+    checks = {"journal": True, "log": True, "revocation": True, "partitions": True}
     assert ready(stand) == (200, {"ready": True, "checks": checks, "draining": False})
 
 
@@ -34,7 +34,7 @@ def test_a_revocation_list_that_has_run_out_makes_it_not_ready(own):
     with own.running() as stand:
         status, state = ready(stand)
     assert status == 503
-    assert state["checks"] == {"journal": True, "log": True, "revocation": False}
+    assert state["checks"] == {"journal": True, "log": True, "revocation": False, "partitions": True}
 
 
 def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
@@ -43,7 +43,7 @@ def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
         assert ready(stand)[0] == 200
         answer = session.post(stand.address(), data=own.message(), headers={"Content-Type": "text/xml"})
         assert answer.status_code == 200
-        assert stand.intake.checks() == {"journal": True, "log": False, "revocation": True}
+        assert stand.intake.checks() == {"journal": True, "log": False, "revocation": True, "partitions": True}
 
 
 def test_a_check_that_breaks_is_a_check_that_fails(own):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sqlite import File
-from gateway.store import create
+from gateway.store.place import DATABASE
 from tests.integration import stage as stages
 from tests.integration.stage import ROOT
 
@@ -190,7 +190,7 @@ def test_a_log_that_is_tampered_with_while_it_runs_ends_everything_with_5(own, w
     with serving(own, "--workers", workers) as served:
         address = served.until("server.started")["address"]
         assert served.send(address).status_code == 200
-        file = File(own.configuration.gateway.store.path / create.DATABASE)
+        file = File(own.configuration.gateway.store.path / DATABASE)
         with file.writing() as connection:
             connection.execute("INSERT INTO leaves (position, hash, entry) VALUES (1000, zeroblob(32), zeroblob(8))")
         file.close()

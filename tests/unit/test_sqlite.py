@@ -5,8 +5,9 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from gateway.database import instant, written
 from gateway.errors import UnavailableError
-from gateway.sqlite import CHUNK, Error, File, instant, translated, written
+from gateway.sqlite import CHUNK, Error, File, translated
 from tests import builders
 
 

@@ -13,24 +13,15 @@ from typing import TYPE_CHECKING
 from gateway import codes
 from gateway.adapters import dates, persons
 from gateway.adapters.contract import Contract, Occasion
-from gateway.adapters.elements import Table, held, local, names, parts, specs, text, truth, whole, within
+from gateway.adapters.elements import Table, held, local, names, parts, rows, specs, text, truth, whole, within
 from gateway.errors import ContractError
-from gateway.message import Category, ContractId, Protection, Record, Value
+from gateway.message import Category, ContractId, Protection, Record, Shape, Value
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _NAMESPACE = "http://api.arbetsformedlingen.se/arbetssokande/ersattningsstod/v2"
 _NS = f"{{{_NAMESPACE}}}"
-
-_FIELDS = {
-    **specs(Category.ARENDE, "referensnummer", "test", "fragaFrom", "fragaTom", "statuskod", "statustext"),
-    **specs(Category.IDENTITET, "fornamn", "efternamn"),
-    **specs(Category.ARBETE, "arbetssokande", "arbetssokandeSKAT", "arbetssokandeRegistrerad"),
-    **specs(Category.ARBETE, "arbetssokandeOmfattning", "arbetssokandeAvaktualiserad", "akassetillhorighet"),
-    **specs(Category.ARBETE, "aktivitetsrapportMeddelande", "aktivitetsrapportSenast"),
-    **specs(Category.EKONOMI, "beslut"),
-}
 
 
 def _tags(*own: str) -> tuple[str, ...]:
@@ -65,6 +56,19 @@ _BESLUT_FIELDS: Table = {
     _NS + "Omfattning": ("omfattning", whole),
     _NS + "BeslutFrom": ("from", _day),
     _NS + "BeslutTom": ("tom", _day),
+}
+_FIELDS = {
+    **specs(Category.ARENDE, "referensnummer", "statustext"),
+    **specs(Category.ARENDE, "test", shape=Shape.TRUTH),
+    **specs(Category.ARENDE, "fragaFrom", "fragaTom", shape=Shape.DAY),
+    **specs(Category.ARENDE, "statuskod", shape=Shape.WHOLE),
+    **specs(Category.IDENTITET, "fornamn", "efternamn"),
+    **specs(Category.ARBETE, "arbetssokande", shape=Shape.TRUTH),
+    **specs(Category.ARBETE, "arbetssokandeSKAT", "akassetillhorighet", "aktivitetsrapportMeddelande"),
+    **specs(Category.ARBETE, "arbetssokandeRegistrerad", "arbetssokandeAvaktualiserad", shape=Shape.DAY),
+    **specs(Category.ARBETE, "arbetssokandeOmfattning", shape=Shape.WHOLE),
+    **specs(Category.ARBETE, "aktivitetsrapportSenast", shape=Shape.DAY),
+    **specs(Category.EKONOMI, "beslut", shape=rows(_BESLUT_FIELDS, **{"from": Shape.DAY, "tom": Shape.DAY})),
 }
 _MEDDELANDE = _tags("Fraga", "Svar")
 _FRAGA = _tags(

@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from gateway import codes
 from gateway.adapters import dates, persons
 from gateway.adapters.contract import Contract, Occasion, Sender
-from gateway.adapters.elements import Table, held, names, need, parts, specs, text, within
+from gateway.adapters.elements import Table, held, names, need, parts, rows, specs, text, within
 from gateway.config import Limits
 from gateway.errors import ContractError, MalformedError
-from gateway.message import Category, ContractId, Record, Value
+from gateway.message import Category, ContractId, Record, Shape, Value
 from gateway.soap import xml
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ _CONTACT: Table = {_NOTICE + name: (name, str) for name in ("namn", "telefon", "
 _FREE: Table = {_NOTICE + "fritext": ("fritext", str)}
 _FIELDS = {
     **specs(Category.ARBETE, "arbetsgivare", locating=True),
-    **specs(Category.FRANVARO, "forstaSjukdag", "sjuklonePeriodSlut"),
-    **specs(Category.KONTAKT, "kontaktperson", locating=True),
+    **specs(Category.FRANVARO, "forstaSjukdag", "sjuklonePeriodSlut", shape=Shape.DAY),
+    **specs(Category.KONTAKT, "kontaktperson", locating=True, shape=rows(_CONTACT)),
     **specs(Category.FRITEXT, "fritext"),
 }
 

@@ -20,7 +20,7 @@ from gateway.adapters import dates, persons
 from gateway.adapters.contract import Contract, Occasion
 from gateway.adapters.elements import names, need, specs, text, truth, whole
 from gateway.errors import ContractError
-from gateway.message import Category, ContractId, NumberKind, Person, Record, Value
+from gateway.message import Category, ContractId, NumberKind, Person, Record, Shape, Value
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -82,15 +82,21 @@ def _lower(tag: str) -> str:
 
 _INCOME = {
     **specs(Category.ARBETE, "arbetsgivare", "arbetsplatsensGatuadress", "arbetsplatsensOrt", locating=True),
-    **specs(Category.ARENDE, "period", "specifikationsnummer", "borttag"),
-    **specs(Category.EKONOMI, *(_lower(tag) for tag in (*_AMOUNTS, *_CROSSES) if tag != "Borttag")),
+    **specs(Category.ARENDE, "period", shape=Shape.MONTH),
+    **specs(Category.ARENDE, "specifikationsnummer", shape=Shape.WHOLE),
+    **specs(Category.ARENDE, "borttag", shape=Shape.TRUTH),
+    **specs(Category.EKONOMI, *(_lower(tag) for tag in _AMOUNTS), shape=Shape.WHOLE),
+    **specs(Category.EKONOMI, *(_lower(tag) for tag in _CROSSES if tag != "Borttag"), shape=Shape.TRUTH),
     **specs(Category.IDENTITET, *(_lower(tag) for tag in _PAYEE)),
     **specs(Category.KONTAKT, *(_lower(tag) for tag in _PAYEE_ADDRESS), locating=True),
 }
 _ABSENCE = {
     **specs(Category.ARBETE, "arbetsgivare", locating=True),
-    **specs(Category.ARENDE, "period", "franvaroSpecifikationsnummer", "franvaroBorttag"),
-    **specs(Category.FRANVARO, "franvaroDatum", "franvaroTyp", "franvaroProcent", "franvaroTimmar"),
+    **specs(Category.ARENDE, "period", shape=Shape.MONTH),
+    **specs(Category.ARENDE, "franvaroSpecifikationsnummer", shape=Shape.WHOLE),
+    **specs(Category.ARENDE, "franvaroBorttag", shape=Shape.TRUTH),
+    **specs(Category.FRANVARO, "franvaroDatum", shape=Shape.DAY),
+    **specs(Category.FRANVARO, "franvaroTyp", "franvaroProcent", "franvaroTimmar"),
 }
 _INCOME_TAGS = {_PART + tag: tag for tag in (*_REMOVAL, *_AMOUNTS, *_CROSSES, *_PAYEE, *_PAYEE_ADDRESS, *_WORKPLACE)}
 _ABSENCE_TAGS = {

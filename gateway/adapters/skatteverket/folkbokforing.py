@@ -14,32 +14,12 @@ from typing import TYPE_CHECKING
 from gateway import codes
 from gateway.adapters import dates, persons
 from gateway.adapters.contract import Contract, Occasion
-from gateway.adapters.elements import Table, held, need, parts, specs, text, whole, within
+from gateway.adapters.elements import Table, held, need, parts, rows, specs, text, whole, within
 from gateway.errors import ContractError
-from gateway.message import Category, ContractId, FieldSpec, Person, Protection, Record, Value
+from gateway.message import Category, ContractId, FieldSpec, Person, Protection, Record, Shape, Value
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
-
-_FIELDS: dict[str, FieldSpec] = {
-    **specs(Category.ARENDE, "postId", "arendetyp"),
-    **specs(Category.IDENTITET, "tilldelatNummer", "hanvisningsnummer", "tilltalsnamnsmarkering"),
-    **specs(Category.IDENTITET, "fornamn", "fornamnStyrkt", "mellannamn", "mellannamnStyrkt"),
-    **specs(Category.IDENTITET, "efternamn", "efternamnStyrkt", "aviseringsnamn"),
-    **specs(Category.IDENTITET, "avregistreringsorsak", "avregistreringsdatum", "medborgarskap"),
-    **specs(Category.IDENTITET, "folkbokforingsdatum", "folkbokforingstyp", "fiktivtNummer"),
-    **specs(Category.IDENTITET, "fodelselan", "fodelseforsamling", "fodelseortUtland", "fodelseortUtlandStyrkt"),
-    **specs(Category.IDENTITET, "fodelseland", "invandringsdatum", "invandringsland", "invandringsortNorden"),
-    **specs(Category.IDENTITET, "lan", "kommun", "forsamling", "fastighetsbeteckning", locating=True),
-    **specs(Category.KONTAKT, "trappuppgang", "lagenhet", "folkbokforingsadress", "riksnycklar", locating=True),
-    **specs(Category.KONTAKT, "sarskildPostadress", "utlandsadress", "historikAdress", locating=True),
-    **specs(Category.KONTAKT, "historikFolkbokforing", "utvandringsland", locating=True),
-    **specs(Category.FAMILJ, "civilstand", "civilstandsdatum", "relationer"),
-    **specs(Category.FAMILJ, "sarlosningRelationer", "namnIngivareDodsfall"),
-    **specs(Category.HALSA, "dodfodda"),
-    **specs(Category.FRITEXT, "beslutsgrund"),
-    **specs(Category.IDENTITET, "sarlosningAvregistreringsorsak"),
-}
 
 
 def _postcode(written: str) -> str:
@@ -118,6 +98,55 @@ _UTVANDRING: Table = _plain(UtvandringslandKod="utvandringsland")
 _SAR_AVREGISTRERING: Table = _plain(AvregistreringsorsakKod="sarlosningAvregistreringsorsak")
 _SAR_INVANDRING: Table = _plain(InvandringslandKod="invandringsland", InvandringsortNorden="invandringsortNorden")
 
+_STYRKT = dict.fromkeys(("fornamnStyrkt", "mellannamnStyrkt", "efternamnStyrkt"), Shape.TRUTH)
+_RELATIONER = rows(
+    *(_RELATION_ID, _RELATION, _NAMN, _AVREGISTRERING),
+    **{**_STYRKT, "status": Shape.TEXT},
+    **dict.fromkeys(("from", "tom", "avregistreringsdatum"), Shape.REDUCED),
+)
+_FIELDS: dict[str, FieldSpec] = {
+    **specs(Category.ARENDE, "postId", "arendetyp"),
+    **specs(Category.IDENTITET, "tilldelatNummer", "hanvisningsnummer"),
+    **specs(Category.IDENTITET, "tilltalsnamnsmarkering", shape=Shape.WHOLE),
+    **specs(Category.IDENTITET, "fornamn", "mellannamn", "efternamn", "aviseringsnamn"),
+    **specs(Category.IDENTITET, *_STYRKT, "fodelseortUtlandStyrkt", shape=Shape.TRUTH),
+    **specs(Category.IDENTITET, "avregistreringsorsak", "folkbokforingstyp"),
+    **specs(Category.IDENTITET, "avregistreringsdatum", "folkbokforingsdatum", shape=Shape.REDUCED),
+    **specs(
+        Category.IDENTITET,
+        "medborgarskap",
+        shape=rows(_MEDBORGARSKAP, datum=Shape.REDUCED, landStyrkt=Shape.TRUTH, status=Shape.TEXT),
+    ),
+    **specs(Category.IDENTITET, "fiktivtNummer", shape=Shape.WHOLE),
+    **specs(Category.IDENTITET, "fodelselan", "fodelseforsamling", "fodelseortUtland", "fodelseland"),
+    **specs(Category.IDENTITET, "invandringsdatum", shape=Shape.REDUCED),
+    **specs(Category.IDENTITET, "invandringsland", "invandringsortNorden"),
+    **specs(Category.IDENTITET, "lan", "kommun", "forsamling", "fastighetsbeteckning", locating=True),
+    **specs(Category.KONTAKT, "trappuppgang", "lagenhet", locating=True),
+    **specs(Category.KONTAKT, "folkbokforingsadress", "historikAdress", locating=True, shape=rows(_ADRESS)),
+    **specs(Category.KONTAKT, "sarskildPostadress", locating=True, shape=rows(_ADRESS)),
+    **specs(Category.KONTAKT, "riksnycklar", locating=True, shape=rows(_RIKSNYCKLAR)),
+    **specs(
+        Category.KONTAKT,
+        "utlandsadress",
+        locating=True,
+        shape=rows(_UTLANDSADRESS, datum=Shape.REDUCED, rostrattsdatum=Shape.REDUCED),
+    ),
+    **specs(
+        Category.KONTAKT,
+        "historikFolkbokforing",
+        locating=True,
+        shape=rows(_FOLKBOKFORING, folkbokforingsdatum=Shape.REDUCED),
+    ),
+    **specs(Category.KONTAKT, "utvandringsland", locating=True),
+    **specs(Category.FAMILJ, "civilstand", "namnIngivareDodsfall"),
+    **specs(Category.FAMILJ, "civilstandsdatum", shape=Shape.REDUCED),
+    **specs(Category.FAMILJ, "relationer", "sarlosningRelationer", shape=_RELATIONER),
+    **specs(Category.HALSA, "dodfodda", shape=rows(_DODFODD)),
+    **specs(Category.FRITEXT, "beslutsgrund"),
+    **specs(Category.IDENTITET, "sarlosningAvregistreringsorsak"),
+}
+
 
 def _read(payload: _Element, occasion: Occasion) -> tuple[Record, ...]:
     posts = need(payload, "Folkbokforingsposter")
@@ -183,8 +212,8 @@ def _fields(person: Mapping[str, _Element], personpost: _Element, numbers: list[
     return fields
 
 
-def _put(fields: dict[str, Value], name: str, rows: Iterable[dict[str, Value]]) -> None:
-    filled = tuple(row for row in rows if row)
+def _put(fields: dict[str, Value], name: str, values: Iterable[dict[str, Value]]) -> None:
+    filled = tuple(row for row in values if row)
     if filled:
         fields[name] = filled
 
@@ -246,8 +275,8 @@ def _citizenship(element: _Element) -> dict[str, Value]:
 def _history(element: _Element | None) -> dict[str, Value]:
     fields: dict[str, Value] = {}
     if element is not None:
-        rows = (within(one, _FOLKBOKFORING) for one in element if one.tag == "Folkbokforing")
-        _put(fields, "historikFolkbokforing", rows)
+        registered = (within(one, _FOLKBOKFORING) for one in element if one.tag == "Folkbokforing")
+        _put(fields, "historikFolkbokforing", registered)
         _put(fields, "historikAdress", (within(one, _ADRESS) for one in element if one.tag == "Folkbokforingsadress"))
     return fields
 

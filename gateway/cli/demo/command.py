@@ -28,6 +28,7 @@ from gateway.cli.demo.cases import AGI, FOLKBOKFORING, Script
 from gateway.cli.demo.clients import Partner, signing_key
 from gateway.cli.demo.payloads import Calendar
 from gateway.cli.demo.reconcile import reconcile
+from gateway.cli.demo.servers import private
 from gateway.cli.demo.stage import Stage, staged
 from gateway.privacy.law import swedish_day
 
@@ -40,9 +41,23 @@ MESSAGES = 60
     "--messages", type=click.IntRange(4, 100_000), default=MESSAGES, show_default=True, help="Right messages."
 )
 @click.option("--serve", is_flag=True, help="Leave the gateway up afterwards, until Ctrl-C.")
+@click.option(
+    "--store",
+    type=click.Choice(["sqlite", "postgresql"]),
+    default="sqlite",
+    show_default=True,
+    help="postgresql: on a private server that is started for it.",
+)
+@click.option(
+    "--broker",
+    type=click.Choice(["embedded", "rabbitmq"]),
+    default="embedded",
+    show_default=True,
+    help="rabbitmq: on a private server that is started for it.",
+)
 @options.config
 @options.as_json
-def command(messages: int, config: Path, *, serve: bool, as_json: bool) -> None:
+def command(messages: int, store: str, broker: str, config: Path, *, serve: bool, as_json: bool) -> None:
     """Send right and wrong messages from three partners to a real gateway, and reconcile every number.
 
     Exit code 0 only if every number is as it must be.
@@ -51,6 +66,9 @@ def command(messages: int, config: Path, *, serve: bool, as_json: bool) -> None:
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us ends the server and the folder too
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder, ExitStack() as closing:
+        if (store, broker) != ("sqlite", "embedded"):
+            console.print(f"starting private servers: store on {store}, queues on {broker} …")
+        closing.enter_context(private(Path(folder) / "data", store=store, broker=broker))
         console.print("making keys and certificates, and starting the gateway …")
         stage = closing.enter_context(staged(config, Path(folder), now=datetime.now(UTC)))
         partners = closing.enter_context(_partners(stage))

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import orjson
@@ -18,7 +19,6 @@ from cryptography import x509
 
 from gateway import codes, wiring
 from gateway.audit import proof
-from gateway.broker.embedded import EmbeddedBroker
 from gateway.cli.demo.answers import Receipted, WrongAnswerError, read
 from gateway.cli.demo.cases import QUEUES, Case, Outcome
 from gateway.cli.demo.persons import PERSONNUMMER, PROTECTED, SAMORDNINGSNUMMER
@@ -26,6 +26,7 @@ from gateway.cli.demo.reconcile import Count
 from gateway.cli.demo.stage import Stage
 from gateway.errors import GatewayError, UnavailableError
 from gateway.message import LeafHash
+from gateway.ports import Consumer
 from gateway.store.views import Views
 
 LOCATING = frozenset(
@@ -47,6 +48,8 @@ _BATCH = 500
 _PATIENCE = 60.0
 """Seconds for relay and integrator to come to rest: they need one or two."""
 _PAUSE = 0.1
+_QUIET, _LOOK = 2.0, 0.02
+"""Seconds without an event after which a broker that delivers by itself has no more; between two looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,25 +216,39 @@ def exposed(log: bytes) -> int:
 
 def drain(stage: Stage) -> Drained:
     """Wait for the relay, then take and acknowledge everything on every queue. Raises UnavailableError."""
-    views = wiring.views(stage.configuration)
-    broker = wiring.queues(stage.configuration, wiring.SystemClock())
-    try:
+    clock = wiring.SystemClock()
+    with ExitStack() as closing:
+        views = wiring.views(stage.configuration)
+        closing.callback(views.close)
+        letters = wiring.dead_letters(stage.configuration, clock)
+        closing.callback(letters.close)
+        broker = wiring.Broker(stage.configuration, clock=clock)
+        closing.callback(broker.close)
         _until(lambda: views.counts()["outbox"] == 0, "the relay did not empty the outbox")
-        events = {queue.name: _taken(broker, queue.name) for queue in stage.configuration.queues}
-        left = sum(depth.ready + depth.waiting + depth.lent + depth.dead for depth in broker.depths())
-        return Drained(events=events, left=left + views.counts()["outbox"])
-    finally:
-        broker.close()
-        views.close()
+        consumers = {queue.name: broker.consumer(queue, name="demo") for queue in stage.configuration.queues}
+        quiet = 0.0 if stage.configuration.services.rabbitmq is None else _QUIET
+        events = _taken(consumers, quiet)
+        for consumer in consumers.values():  # what they were lent and did not acknowledge goes back, and is counted
+            consumer.close()
+        left = sum(depth.ready + depth.unacked + (depth.dead or 0) for depth in broker.depths(exact=True))
+        return Drained(events=events, left=left + views.counts()["outbox"] + sum(letters.counts().values()))
 
 
-def _taken(broker: EmbeddedBroker, queue: str) -> list[Mapping[str, object]]:
-    """Take until nothing is lent any more: one person's events come one at a time."""
-    found: list[Mapping[str, object]] = []
-    while lent := broker.take(queue, limit=_BATCH):
-        found += [orjson.loads(one.body) for one in lent]
-        broker.ack_all(lent)
-    return found
+def _taken(consumers: Mapping[str, Consumer], quiet: float) -> Mapping[str, Sequence[Mapping[str, object]]]:
+    """Take until nothing has come on any queue for so many seconds: one person's events come one at a time."""
+    found: dict[str, list[Mapping[str, object]]] = {name: [] for name in consumers}
+    last = time.monotonic()
+    while True:
+        before = last
+        for name, consumer in consumers.items():
+            if lent := consumer.take(limit=_BATCH):
+                found[name] += [orjson.loads(one.body) for one in lent]
+                consumer.ack(lent)
+                last = time.monotonic()
+        if last == before:
+            if time.monotonic() - last >= quiet:
+                return found
+            time.sleep(_LOOK)
 
 
 def audit(stage: Stage, promised: frozenset[bytes]) -> Logged:

@@ -53,7 +53,7 @@ def test_only_confirmed_settles(broker, answer):
     broker.answer = lambda one: answer if one.id == "a1" else CONFIRMED
     tally = relay(outbox, broker).step()
     assert [one.id for one in outbox.events] == ["a1", "a2"]
-    assert (tally.settled, tally.returned + tally.failed) == (7, 1)
+    assert (tally.settled, tally.returned + tally.refused + tally.failed) == (7, 1)
     broker.answer = lambda _one: CONFIRMED
     relay(outbox, broker).step()
     assert (outbox.events, in_order(broker, "a")) == ([], ["a0", "a1", "a2"])
@@ -134,7 +134,7 @@ def test_a_push_makes_it_look_at_once(broker, monkeypatch):
     monkeypatch.setattr(module, "IDLE", 60.0)
     outbox = MemoryOutbox()
     thread = Thread(outbox, broker)
-    outbox.events += EVENTS
+    outbox.add(EVENTS)
     thread.relay.wake()
     assert thread.settled.wait(10)
     thread.relay.stop()
@@ -145,7 +145,7 @@ def test_without_a_push_it_looks_by_itself(broker, monkeypatch):
     monkeypatch.setattr(module, "IDLE", 0.001)
     outbox = MemoryOutbox()
     thread = Thread(outbox, broker)
-    outbox.events += EVENTS
+    outbox.add(EVENTS)
     assert thread.settled.wait(10)
     thread.relay.stop()
 
@@ -154,10 +154,10 @@ def test_a_sick_store_is_told_and_tried_again(broker, monkeypatch):
     monkeypatch.setattr(module, "FIRST", 0.001)
 
     class Sick(MemoryOutbox):
-        def pending(self, limit):
+        def pending(self, limit, *, beyond=0):
             if not thread.alarmed.is_set():
                 raise UnavailableError(codes.STORE_UNAVAILABLE)
-            return super().pending(limit)
+            return super().pending(limit, beyond=beyond)
 
     thread = Thread.__new__(Thread)
     thread.__init__(Sick(EVENTS), broker)

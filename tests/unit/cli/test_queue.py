@@ -1,9 +1,8 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from gateway import wiring
 from gateway.cli.demo.persons import PERSONNUMMER
 from gateway.config import load
 from tests.unit.cli.conftest import CONFIG
@@ -24,13 +23,14 @@ def depths(installation) -> dict[str, dict]:
 def test_list_shows_every_queue_with_depth_and_purposes(original):
     found = depths(original)
     assert found.keys() == {queue.name for queue in load(CONFIG).queues}
-    assert {name: row["depth"] for name, row in found.items() if row["depth"]} == {
+    assert {name: row["ready"] for name, row in found.items() if row["ready"]} == {
         INCOME: 2,
         "kontroll.inkomst": 2,
         ABSENCE: 1,
     }
     assert found[ABSENCE]["purposes"] == ["fk:Kontroll"]
     assert found[ABSENCE]["oldest"] is not None
+    assert {(row["unacked"], row["dead"], row["consumers"]) for row in found.values()} == {(0, 0, None)}
     assert found["handlaggning.sjukpenning"]["oldest"] is None
 
 
@@ -76,7 +76,7 @@ def test_what_is_taken_is_lent_until_it_is_acknowledged(installation):
     assert {line["body"]["data"]["person"]["id"] for line in taken} == set(PERSONNUMMER[:2])
     assert all(line["attempt"] == 1 and line["queue"] == INCOME for line in taken)
     assert all(datetime.fromisoformat(line["lease_ends"]) > datetime.now(UTC) for line in taken)
-    assert (depths(installation)[INCOME]["lent"], depths(installation)[INCOME]["depth"]) == (2, 0)
+    assert (depths(installation)[INCOME]["unacked"], depths(installation)[INCOME]["ready"]) == (2, 0)
 
     assert installation.run("queue", "take", INCOME).exit_code == 1
 
@@ -84,8 +84,8 @@ def test_what_is_taken_is_lent_until_it_is_acknowledged(installation):
     result = installation.run("queue", "ack", INCOME, *tags, "--json")
     assert result.exit_code == 0
     assert all(line["acknowledged"] for line in json.loads(result.stdout))
-    assert (depths(installation)[INCOME]["lent"], depths(installation)[INCOME]["depth"]) == (0, 0)
-    assert depths(installation)["kontroll.inkomst"]["depth"] == 2
+    assert (depths(installation)[INCOME]["unacked"], depths(installation)[INCOME]["ready"]) == (0, 0)
+    assert depths(installation)["kontroll.inkomst"]["ready"] == 2
 
 
 def test_what_is_not_lent_cannot_be_acknowledged(installation):
@@ -93,51 +93,27 @@ def test_what_is_not_lent_cannot_be_acknowledged(installation):
     result = installation.run("queue", "ack", ABSENCE, str(line["tag"]))
     assert result.exit_code == 1
     assert "not lent" in result.stdout
-    assert depths(installation)[ABSENCE]["depth"] == 1
+    assert depths(installation)[ABSENCE]["ready"] == 1
 
 
-class _Ahead:
-    """A clock that is a while ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def dead(installation):
-    """An installation on which one event has failed too often."""
-    clock = _Ahead()
-    broker = wiring.queues(load(CONFIG, data=installation.data), clock)
-    while taken := broker.take(ABSENCE, limit=1):
-        broker.reject(taken[0], reason="consumer failed")
-        clock.ahead += timedelta(hours=1)
-    broker.close()
-    assert depths(installation)[ABSENCE]["dead"] == 1
-    return installation
+_RABBITMQ = """
+[rabbitmq]
+hosts = ["127.0.0.1:5671"]
+[rabbitmq.accounts]
+publisher = { user = "gw-publisher", password_file = "x" }
+consumer = { user = "gw-consumer", password_file = "x" }
+collector = { user = "gw-collector", password_file = "x" }
+"""
 
 
-def test_a_dead_letter_is_sent_again_with_a_reason(dead):
-    (letter,) = lines(dead.run("queue", "peek", ABSENCE, "--dead", "--json").stdout)
-    assert letter["reason"] == "consumer failed"
-    assert letter["replayed_at"] is None
-    result = dead.run("queue", "retry", str(letter["letter"]), "--reason", "the consumer is mended", "--json")
-    assert result.exit_code == 0
-    (taken,) = lines(dead.run("queue", "take", ABSENCE).stdout)
-    assert taken["event"] == letter["event"]
-    assert taken["headers"]["x-gw-replay-reason"] == "the consumer is mended"
-
-
-def test_a_dead_letter_is_sent_again_once_and_never_without_a_reason(dead):
-    (letter,) = lines(dead.run("queue", "peek", ABSENCE, "--dead", "--json").stdout)
-    number = str(letter["letter"])
-    assert dead.run("queue", "retry", number).exit_code == 2
-    assert dead.run("queue", "retry", number, "--reason", "  ").exit_code == 2
-    assert dead.run("queue", "retry", number, "--reason", "mended").exit_code == 0
-    assert dead.run("queue", "retry", number, "--reason", "mended").exit_code == 1
-    assert dead.run("queue", "retry", "4711", "--reason", "mended").exit_code == 1
+@pytest.mark.parametrize("command", [["peek", INCOME], ["take", INCOME], ["ack", INCOME, "1"]], ids=lambda one: one[0])
+def test_queues_on_rabbitmq_are_not_looked_into_and_the_way_to_their_events_is_told(installation, command):
+    (installation.data / "services.toml").write_text(_RABBITMQ, encoding="utf-8")
+    result = installation.run("queue", *command)
+    assert result.exit_code == 2
+    assert "gateway consume" in result.stderr
+    assert "405" in result.stderr
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize("command", [["peek"], ["take"], ["ack"]], ids=lambda command: command[0])

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.config import Queue
+from gateway.errors import IntegrityError
 from gateway.message import Labels
 from gateway.privacy import labels
 from tests.unit.privacy.statute import QUEUE, basis
@@ -55,3 +56,24 @@ def test_a_lock_to_benefits_survives_a_join_with_data_that_has_none():
 )
 def test_a_queue_gets_only_what_all_its_purposes_and_benefits_may_have(purposes, benefits, data, may):
     assert labels.may_serve(queue(purposes, benefits), data) is may
+
+
+@pytest.mark.parametrize("benefits", [None, frozenset({"sjukpenning", "sgi"})])
+def test_labels_are_read_back_as_an_event_carries_them(benefits):
+    one = labels.read(
+        {
+            "purposes": "fk:Arendehandlaggning fk:Kontroll",
+            "retention": "SFB 114:15; SFB 114:16",
+            "noonward": False,
+            **({} if benefits is None else {"benefits": " ".join(sorted(benefits))}),
+        }
+    )
+    assert one.purposes == {"fk:Arendehandlaggning", "fk:Kontroll"}
+    assert (one.benefits, one.retention, one.no_onward) == (benefits, "SFB 114:15; SFB 114:16", False)
+
+
+@pytest.mark.parametrize("change", [{"purposes": None}, {"retention": None}, {"noonward": "false"}, {"benefits": 1}])
+def test_labels_that_are_not_all_there_are_no_labels(change):
+    whole = {"purposes": "fk:Kontroll", "retention": "SFB 114:15", "noonward": True}
+    with pytest.raises(IntegrityError, match="an event"):
+        labels.read(whole | change)

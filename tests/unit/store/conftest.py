@@ -1,7 +1,5 @@
 import pytest
 
-from gateway.sqlite import File
-from gateway.store import create
 from tests import builders
 
 
@@ -19,6 +17,6 @@ def clock():
 @pytest.fixture
 def file(store):
     """A connection of the test's own."""
-    opened = File(store / create.DATABASE)
+    opened = store.open()
     yield opened
     opened.close()

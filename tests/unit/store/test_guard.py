@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
 from gateway.errors import IntegrityError
-from gateway.store import create, guard
+from gateway.sqlite import File
+from gateway.store import guard
+from gateway.store.place import DATABASE, SqlitePlace
 from tests import builders
 
 KEY = builders.signer().key
@@ -35,23 +38,46 @@ def test_leaves_that_no_checkpoint_covers_yet_are_no_fault(store, clock):
 
 def test_an_absent_store_is_not_served(tmp_path):
     with pytest.raises(IntegrityError):
-        guard.check(tmp_path, KEY)
+        guard.check(SqlitePlace(tmp_path), KEY)
 
 
 def test_an_older_copy_of_the_database_is_noticed(store, clock, tmp_path):
     grow(store, clock, 0, 3)
-    shutil.copytree(store, tmp_path / "backup")
+    shutil.copytree(store.folder, tmp_path / "backup")
     grow(store, clock, 3, 2)
-    shutil.copy(tmp_path / "backup" / create.DATABASE, store / create.DATABASE)
+    shutil.copy(tmp_path / "backup" / DATABASE, store.database)
     with pytest.raises(IntegrityError, match="signed at 5 leaves and has 3: this is an older copy"):
         guard.check(store, KEY)
 
 
+def test_a_log_that_grows_while_it_is_looked_at_is_no_older_copy(store, clock):
+    class Grows(File):
+        """Sees one moment; then an integrator signs, and writes the anchor."""
+
+        @contextmanager
+        def reading(self):
+            with super().reading() as connection:
+                connection.execute("SELECT count(*) FROM checkpoints").fetchone()
+                assert builders.integrate(store, clock).size == 4
+                yield connection
+
+    class Growing(SqlitePlace):
+        def open(self):
+            return Grows(self.database)
+
+    grow(store, clock, 0, 3)
+    journal = builders.journal(store, clock)
+    journal.accept(builders.ready("urn:uuid:new")).result()
+    journal.close()
+    assert guard.check(Growing(store.folder), KEY).size == 3
+    assert guard.check(store, KEY).size == 4
+
+
 def test_an_older_anchor_is_no_fault(store, clock, tmp_path):
     grow(store, clock, 0, 3)
-    old = (store / create.ANCHOR).read_bytes()
+    old = store.anchor.read_bytes()
     grow(store, clock, 3, 2)
-    (store / create.ANCHOR).write_bytes(old)
+    store.anchor.write_bytes(old)
     assert guard.check(store, KEY).size == 5
 
 
@@ -59,7 +85,7 @@ def test_a_log_made_anew_beside_the_old_anchor_is_noticed(store, clock, tmp_path
     grow(store, clock, 0, 3)
     other = builders.store(tmp_path / "other")
     grow(other, clock, 10, 4)
-    shutil.copy(other / create.DATABASE, store / create.DATABASE)
+    shutil.copy(other.database, store.database)
     with pytest.raises(IntegrityError, match="root signed for 3 leaves"):
         guard.check(store, KEY)
 
@@ -86,10 +112,10 @@ def test_a_database_that_disagrees_with_itself_is_not_served(store, clock, file,
 
 
 def test_a_missing_or_forged_anchor_is_noticed(store):
-    (store / create.ANCHOR).write_bytes(b"forged")
+    store.anchor.write_bytes(b"forged")
     with pytest.raises(IntegrityError):
         guard.check(store, KEY)
-    (store / create.ANCHOR).unlink()
+    store.anchor.unlink()
     with pytest.raises(IntegrityError, match=r"gateway\.checkpoint is not there"):
         guard.check(store, KEY)
 

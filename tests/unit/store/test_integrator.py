@@ -8,7 +8,7 @@ import pytest
 from gateway.audit import checkpoint, tree
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.sqlite import OperationalError
-from gateway.store import create, guard
+from gateway.store import guard
 from gateway.store import integrator as module
 from gateway.store.log import StoredLog
 from gateway.store.views import Views
@@ -27,7 +27,7 @@ def accept(store, clock, first: int, count: int, records: int = 1) -> None:
 
 
 def anchored(store) -> int:
-    return checkpoint.verify((store / create.ANCHOR).read_bytes(), KEY).size
+    return checkpoint.verify(store.anchor.read_bytes(), KEY).size
 
 
 @pytest.fixture
@@ -154,10 +154,10 @@ def test_it_goes_not_on_when_stored_things_disagree(store, clock, file, statemen
     builders.integrate(store, clock)
     accept(store, clock, 2, 3)
     builders.forge(file, statement)
-    before = file.connection.execute("SELECT count(*) FROM checkpoints").fetchone()
+    before = file.execute("SELECT count(*) FROM checkpoints").fetchone()
     with pytest.raises(IntegrityError, match=told):
         builders.integrate(store, clock)
-    assert file.connection.execute("SELECT count(*) FROM checkpoints").fetchone() == before
+    assert file.execute("SELECT count(*) FROM checkpoints").fetchone() == before
 
 
 def test_as_a_thread_it_signs_about_every_interval_and_once_more_when_stopped(store, clock):
@@ -220,7 +220,7 @@ def test_a_leaf_is_found_by_its_hash_wherever_it_stands(store, clock, file):
     accept(store, clock, 2, 1)
     log = StoredLog(file)
     for position in (0, 255, 256, 599, 600):
-        (stored,) = file.connection.execute("SELECT hash FROM leaves WHERE position = ?", (position,)).fetchone()
+        (stored,) = file.execute("SELECT hash FROM leaves WHERE position = ?", (position,)).fetchone()
         assert log.position(stored) == position
     assert log.position(b"x" * 32) is None
     across = log.tile(0, 0)[16:48]

@@ -10,8 +10,8 @@ import pytest
 from gateway import codes
 from gateway.errors import ConflictError, IntegrityError, UnavailableError
 from gateway.sqlite import OperationalError
-from gateway.store import create
-from gateway.store.journal import SqliteJournal
+from gateway.store.journal import StoredJournal
+from gateway.store.place import SqlitePlace
 from gateway.store.views import Views
 from tests import builders
 
@@ -206,7 +206,7 @@ def test_a_refusal_that_could_not_be_written_is_told_and_is_not_there(store, clo
 def test_a_full_disk_is_told_and_the_journal_goes_on_when_there_is_room(store, clock):
     journal = builders.journal(store, clock)
     journal.accept(builders.ready("urn:uuid:1")).result()
-    connection = journal._file.connection
+    connection = journal._session.connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages + 2}")
     with pytest.raises(UnavailableError) as caught:
@@ -300,7 +300,7 @@ def test_many_threads_and_two_writers_on_one_file_lose_and_double_nothing(store,
 
 def test_a_journal_opens_no_store_that_is_not_there(tmp_path, clock):
     with pytest.raises(IntegrityError):
-        SqliteJournal(tmp_path / create.DATABASE, clock=clock)
+        StoredJournal(SqlitePlace(tmp_path), clock=clock)
 
 
 def test_a_message_that_comes_alone_waits_for_no_company(store, clock):

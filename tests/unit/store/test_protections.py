@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import IntegrityError
 from gateway.message import Protection
-from gateway.store import create
+from gateway.store.place import SqlitePlace
 from gateway.store.protections import WINDOW, StoredProtections
 from tests import builders
 
@@ -29,7 +29,7 @@ def ticks():
 
 @pytest.fixture
 def protections(store, ticks):
-    opened = StoredProtections(store / create.DATABASE, monotonic=ticks)
+    opened = StoredProtections(store, monotonic=ticks)
     yield opened
     opened.close()
 
@@ -61,7 +61,7 @@ def test_what_this_process_learned_is_known_when_it_is_told(store, clock, protec
 
 def test_what_was_known_is_known_after_a_restart(store, clock):
     learn(store, clock, HIDDEN, 1)
-    opened = StoredProtections(store / create.DATABASE)
+    opened = StoredProtections(store)
     assert opened.status(PERSON) is HIDDEN
     opened.close()
 
@@ -70,11 +70,11 @@ def test_when_the_copy_cannot_be_refreshed_everybody_is_unknown_until_it_can(sto
     learn(store, clock, Protection.NONE, 1)
     protections.refresh()
     assert protections.status(PERSON) is Protection.NONE
-    file.connection.execute("ALTER TABLE protections RENAME TO elsewhere")
+    file.execute("ALTER TABLE protections RENAME TO elsewhere")
     assert protections.status(PERSON) is Protection.NONE
     ticks.now += WINDOW
     assert protections.status(PERSON) is Protection.UNKNOWN
-    file.connection.execute("ALTER TABLE elsewhere RENAME TO protections")
+    file.execute("ALTER TABLE elsewhere RENAME TO protections")
     assert protections.status(PERSON) is Protection.UNKNOWN
     ticks.now += WINDOW
     assert protections.status(PERSON) is Protection.NONE
@@ -89,7 +89,7 @@ def test_a_status_nobody_knows_makes_everybody_unknown(store, ticks, protections
 
 def test_after_close_everybody_is_unknown(store, clock, ticks):
     learn(store, clock, Protection.NONE, 1)
-    opened = StoredProtections(store / create.DATABASE, monotonic=ticks)
+    opened = StoredProtections(store, monotonic=ticks)
     opened.close()
     ticks.now += 10 * WINDOW
     assert opened.status(PERSON) is Protection.UNKNOWN
@@ -97,4 +97,4 @@ def test_after_close_everybody_is_unknown(store, clock, ticks):
 
 def test_no_store_is_made_where_none_is(tmp_path):
     with pytest.raises(IntegrityError):
-        StoredProtections(tmp_path / create.DATABASE)
+        StoredProtections(SqlitePlace(tmp_path))

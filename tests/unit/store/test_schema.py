@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from gateway.sqlite import DRIVER, Error
-from gateway.store import create, schema
+from gateway.store import schema, steps
 from tests import builders
 
 _EVERYTHING = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
@@ -20,12 +20,12 @@ def test_the_migrations_make_exactly_the_schema(file):
         schema.METADATA.create_all(connection)
         declared = shape(connection.exec_driver_sql(_EVERYTHING))
     engine.dispose()
-    assert shape(file.connection.execute(_EVERYTHING)) == declared
+    assert shape(file.execute(_EVERYTHING)) == declared
     assert len([1 for kind, _ in declared if kind == "trigger"]) == len(schema.TRIGGERS)
 
 
 def test_the_program_knows_the_last_migration(file):
-    assert file.connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(create.REVISION,)]
+    assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [(steps.REVISION,)]
 
 
 @pytest.fixture

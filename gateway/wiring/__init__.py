@@ -1,0 +1,74 @@
+"""The only place that constructs drivers: a configuration becomes a gateway that runs.
+
+    rules        what the path judges by, and the secrets it needs
+    drivers      SQLite or PostgreSQL, embedded queues or RabbitMQ, as `data/services.toml` says
+    intake       a front with its rules and its journal; `Keeper` renews the rules        each worker has one
+    background   integrator, relay, collector: one of each works for a store              any number, by lease
+
+With one worker intake and background are in one process; with more, the parent has the background and the workers the
+intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists are read again when their files
+change, everything on SIGHUP. New rules are built beside the old and swapped whole; if they cannot be built, the old
+ones stay and the log says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from gateway.config import Configuration
+from gateway.ports import Clock
+from gateway.store.place import Duty
+from gateway.transport import server
+from gateway.wiring.background import EVERYTHING, Alarm, Background, Role
+from gateway.wiring.drivers import Broker, create_store, dead_letters, guarded, place, queues, views
+from gateway.wiring.intake import Intake, Keeper, context
+from gateway.wiring.rules import Random, SystemClock, checkpoint_key, checkpoint_signer, rules, sealer, secret
+
+__all__ = [
+    "EVERYTHING",
+    "Alarm",
+    "Background",
+    "Broker",
+    "Duty",
+    "Intake",
+    "Keeper",
+    "Random",
+    "Role",
+    "SystemClock",
+    "checkpoint_key",
+    "checkpoint_signer",
+    "context",
+    "create_store",
+    "dead_letters",
+    "guarded",
+    "place",
+    "queues",
+    "rules",
+    "running",
+    "sealer",
+    "secret",
+    "views",
+]
+
+
+@contextmanager
+def running(
+    configuration: Configuration, *, clock: Clock | None = None, random: Random = os.urandom
+) -> Iterator[tuple[server.Running, Intake, Background]]:
+    """Run a whole gateway in this process, its server in a thread: for tests, the demo and measurements.
+
+    The store must exist (`create_store`); a port of 0 is the system's choice. Raises ConfigError, IntegrityError.
+    """
+    clock = clock or SystemClock()
+    guarded(configuration)
+    with ExitStack() as closing:
+        background = Background(configuration, clock=clock, alarm=lambda _error: None)
+        closing.callback(background.close)
+        intake = Intake(configuration, clock=clock, random=random)
+        closing.callback(intake.close)
+        intake.committed = background.wake
+        background.start()
+        bound = server.bind(configuration.gateway.listen)
+        yield closing.enter_context(server.Running(intake.server(), bound)), intake, background

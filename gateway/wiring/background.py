@@ -1,0 +1,166 @@
+"""What only one process does for a store at a time: the relay with the collector, and the integrator.
+
+Both hold a lease, so that any number of machines may run a background and one works. On PostgreSQL each has its own
+role (`gateway serve --role relay`, `--role integrator`); in one process they are threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, suppress
+from enum import StrEnum
+from random import SystemRandom
+
+from gateway import logs
+from gateway.broker.collector import Collector
+from gateway.broker.relay import Relay
+from gateway.config import Configuration
+from gateway.errors import GatewayError, IntegrityError, UnavailableError
+from gateway.ports import Clock
+from gateway.store import partitions
+from gateway.store.dead_letters import StoredDeadLetters
+from gateway.store.integrator import Integrator
+from gateway.store.lease import Lease
+from gateway.store.outbox import StoredOutbox
+from gateway.store.place import Duty, Place
+from gateway.wiring.drivers import Broker, place
+from gateway.wiring.rules import checkpoint_signer
+
+Alarm = Callable[[IntegrityError], None]
+"""Called, from any thread, when our own records disagree: the program must stop."""
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    FRONT = "front"
+    """Receives."""
+    RELAY = "relay"
+    """Moves events from the outbox to the queues, and brings dead letters home."""
+    INTEGRATOR = "integrator"
+    """Takes leaves into the log and signs for it."""
+
+
+EVERYTHING = frozenset(Role)
+HOUR, SOON = 3600.0, 60.0
+"""Seconds between two looks at the partitions, and after a look that failed: one partition lasts for days."""
+
+
+class Upkeep:
+    """Keeps partitions ahead on PostgreSQL, by looking every `HOUR`. A store without partitions needs nothing."""
+
+    def __init__(self, where: Place, *, alarm: Callable[[GatewayError], None]) -> None:
+        """Nothing is opened until it looks."""
+        self._place = where
+        self._alarm = alarm
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Look at once, and then every hour."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def step(self) -> int:
+        """Make what is missing; return how many partitions were made. Raises UnavailableError."""
+        return partitions.keep(self._place)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            wait = HOUR
+            try:
+                self.step()
+            except GatewayError as error:
+                self._alarm(error)
+                wait = SOON
+            self._stopping.wait(wait)
+
+
+class Background:
+    """Relay, collector and integrator, as far as the roles ask for them, in threads of their own."""
+
+    def __init__(
+        self, configuration: Configuration, *, clock: Clock, alarm: Alarm, roles: Collection[Role] = EVERYTHING
+    ) -> None:
+        """Open the store and the broker. Raises ConfigError, IntegrityError, UnavailableError."""
+        self._alarm = alarm
+        self._random = SystemRandom().random
+        self._clock = clock
+        self._holder = f"{os.uname().nodename}:{os.getpid()}:{os.urandom(8).hex()}"  # never another's again
+        self._closing = ExitStack()
+        self.relay: Relay | None = None
+        self.collector: Collector | None = None
+        self.integrator: Integrator | None = None
+        self.upkeep: Upkeep | None = None
+        try:
+            if Role.INTEGRATOR in roles:
+                self._integrating(configuration)
+            if Role.RELAY in roles:
+                self._relaying(configuration)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def start(self) -> None:
+        """Begin."""
+        for one in (self.integrator, self.upkeep, self.relay, self.collector):
+            if one is not None:
+                one.start()
+
+    def wake(self) -> None:
+        """Say that there are new events: where the relay is in this process, it looks at once."""
+        if self.relay is not None:
+            self.relay.wake()
+
+    def close(self) -> None:
+        """Sign for what is in the log, then stop; what is not relayed stays in the outbox."""
+        self._closing.close()
+
+    def _integrating(self, configuration: Configuration) -> None:
+        self.integrator = Integrator(
+            place(configuration, Duty.INTEGRATOR),
+            signer=checkpoint_signer(configuration),
+            clock=self._clock,
+            holder=self._holder,
+            interval=configuration.gateway.audit.interval,
+            alarm=self._told,
+        )
+        self._closing.callback(self.integrator.stop)
+        if configuration.services.postgresql is not None:
+            self.upkeep = Upkeep(place(configuration, Duty.INTEGRATOR), alarm=self._told)
+            self._closing.callback(self.upkeep.stop)
+
+    def _relaying(self, configuration: Configuration) -> None:
+        where = place(configuration, Duty.RELAY)
+        outbox = StoredOutbox(where)
+        self._closing.callback(outbox.close)
+        lease = Lease(where, "relay", holder=self._holder, clock=self._clock)
+        self._closing.callback(_given_back, lease)
+        letters = StoredDeadLetters(where, clock=self._clock)
+        self._closing.callback(letters.close)
+        broker = Broker(configuration, clock=self._clock, alarm=self._told)
+        self._closing.callback(broker.close)
+        self.relay = Relay(outbox, broker.publisher(), lease=lease.hold, random=self._random, alarm=self._told)
+        self.collector = Collector(broker.dead_letters(), letters, random=self._random, alarm=self._told)
+        self._closing.callback(self.collector.stop)
+        self._closing.callback(self.relay.stop)
+
+    def _told(self, error: GatewayError) -> None:
+        if isinstance(error, IntegrityError):
+            logs.integrity(error)
+            self._alarm(error)
+        else:
+            logs.fault(error)
+
+
+def _given_back(lease: Lease) -> None:
+    with suppress(UnavailableError):  # else it runs out by itself
+        lease.release()
+    lease.close()

@@ -1,0 +1,1 @@
+"""Everything goes wrong at random, and nothing may be lost."""

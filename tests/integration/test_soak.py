@@ -1,0 +1,45 @@
+"""A small soak, with real servers of its own: every group of faults happens, and nothing is lost or doubled.
+
+`make soak` is the same, longer. This one starts and stops its servers itself.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from ops.soak import schedule
+from ops.soak.schedule import Group, Kind
+from tests.integration.stage import ROOT
+
+pytestmark = pytest.mark.services
+
+SEED, MESSAGES, RATE = 3, 700, 30
+"""About 25 seconds of sending, in which each group has its turn: the plan begins with one of each."""
+
+
+def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf_is_proven(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "ops.soak", "--pace", "quick", "--messages", str(MESSAGES), "--seed", str(SEED),
+            "--rate", str(RATE), "--report", str(tmp_path / "soak.json"),
+        ],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    report = json.loads((tmp_path / "soak.json").read_text())
+    assert report["passed"]
+    assert f"SEED={SEED}" in report["command"]
+    checks = {check["name"]: check for check in report["checks"]}
+    assert len(checks) == 15
+    assert all(check["counted"] for check in checks.values()), "a rule that looked at nothing proves nothing"
+    assert not any(check["wrong"] for check in checks.values())
+    happened = Counter(schedule.group(Kind(one["planned"]["kind"])) for one in report["done"])
+    possible = set(Group) - ({Group.DISK} if "NO FULL DISK" in done.stdout else set())
+    assert set(happened) == possible, happened
+    assert report["numbers"]["resends"] > 0
+    assert report["numbers"]["redeliveries"] > 0
