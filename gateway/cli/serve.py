@@ -89,6 +89,7 @@ def _behind(configuration: Configuration, roles: Collection[wiring.Role]) -> int
         ended.set()
 
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing here is read again while it runs
     background = wiring.Background(configuration, clock=wiring.SystemClock(), alarm=alarm, roles=roles)
     try:
         background.start()

@@ -111,7 +111,7 @@ def test_a_commit_whose_wait_for_the_replica_was_cut_short_is_receipted_only_whe
         answer = pool.submit(installation.send, front, [message])
         with databases.connect(cluster, primary, database="gateway") as connection:
             until(lambda: connection.execute(waiting).fetchall(), "the commit waits for the replica")
-            connection.execute(f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS w")  # noqa: S608
+            connection.execute(f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS w")  # noqa: S608  # our own words  # noqa: S608
             assert answer.result() == [None]
             # It is on the primary's disk, and whoever asks again finds it there.
             assert connection.execute("SELECT count(*) FROM messages").fetchone() == (1,)
