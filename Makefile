@@ -39,3 +39,10 @@ bench: .venv/dev ## the path against the speed of light; rows in build/bench.jso
 
 contracts: .venv/dev ## the event schemas and the AsyncAPI document, made anew
 	ops/dev/contracts
+
+MESSAGES ?= 2000
+SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+STORE ?= postgresql
+BROKER ?= rabbitmq
+soak: .venv/dev ## everything killed, paused, cut and filled at random; then every receipted message counted
+	$(BIN)/python -m ops.soak --messages $(MESSAGES) --seed $(SEED) --store $(STORE) --broker $(BROKER)

@@ -52,10 +52,11 @@ from gateway.message import (
 )
 from gateway.services import PostgreSQL
 from gateway.sqlite import File
-from gateway.store import create
+from gateway.store import create, steps
 from gateway.store.integrator import Integrator
 from gateway.store.journal import StoredJournal
 from gateway.store.place import ANCHOR, DATABASE, Duty, Place, PostgresPlace, SqlitePlace
+from tests.services import Found
 
 ORIGIN = "utbyte.forsakringskassan.example/audit"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -280,6 +281,26 @@ def database(settings: PostgreSQL, folder: Path, *, width: int = 1000) -> Postgr
     place = PostgresPlace(settings=settings, duty=Duty.OWNER, folder=folder, width=width)
     create.create(place, signer=signer(), at=NOON)
     return place
+
+
+def stored(servers: Found, folder: Path) -> PostgresPlace:
+    """The same, as a copy of one that was made once; `folder` gets the anchor."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def make(settings: PostgreSQL) -> None:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            database(settings, Path(elsewhere))
+
+    place = PostgresPlace(settings=servers.cloned(_template(), make), duty=Duty.OWNER, folder=folder, width=1000)
+    place.anchor.write_bytes(_empty_store()[ANCHOR])
+    return place
+
+
+@functools.cache
+def _template() -> str:
+    """Return the name of the store that copies are made of: another one when anything that makes it has changed."""
+    made_by = sorted(Path(steps.__file__).parent.rglob("*.py"))
+    return f"template_{hashlib.sha256(b''.join(one.read_bytes() for one in made_by)).hexdigest()[:16]}"
 
 
 def queues(folder: Path) -> Path:

@@ -10,6 +10,8 @@ import pytest
 
 from gateway.config import Queue
 from gateway.services import PostgreSQL, RabbitMQ
+from gateway.store.place import PostgresPlace
+from tests import builders
 from tests.services import Found, own
 from tests.world import World, crashes_are_expected
 
@@ -35,7 +37,10 @@ def world(tmp_path: Path, untouched: Path) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def servers() -> Found:
     """The running RabbitMQ and PostgreSQL, which other tests use too. Where none runs, asking for one fails."""
-    return Found.look()
+    found = Found.look()
+    if found.has("postgresql"):
+        found.sweep()
+    return found
 
 
 @pytest.fixture
@@ -43,6 +48,12 @@ def database(servers: Found) -> Iterator[PostgreSQL]:
     """A new, empty database of `gateway_owner`."""
     with servers.database() as made:
         yield made
+
+
+@pytest.fixture
+def stored(servers: Found, tmp_path: Path) -> PostgresPlace:
+    """A new store on PostgreSQL, as its owner sees it; the anchor is in `tmp_path`."""
+    return builders.stored(servers, tmp_path)
 
 
 @pytest.fixture

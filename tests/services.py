@@ -4,7 +4,8 @@ The servers are started before pytest, by `make test` or `ops/dev/services start
 one fails and says so. A test that stops, kills or pauses a server wants its own: `own`, some ten seconds for RabbitMQ
 and one for PostgreSQL.
 
-Fixtures (`tests/conftest.py`): `servers` is `Found`; `database` a new empty database; `virtual_host` makes one;
+Fixtures (`tests/conftest.py`): `servers` is `Found`; `database` a new empty database, `stored` one with an empty
+store; `virtual_host` makes one;
 `own_rabbitmq` and `own_postgresql` are servers that nobody else uses.
 """
 
@@ -13,7 +14,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,10 @@ class Found:
     def look(cls) -> Found:
         """Return the servers in `GATEWAY_SERVICES`, else in the default folder."""
         return cls(folder=Path(os.environ.get("GATEWAY_SERVICES") or state.default_folder()))
+
+    def has(self, name: lifecycle.Name) -> bool:
+        """Tell whether a server runs."""
+        return name in lifecycle.running(self.folder)
 
     @property
     def rabbitmq(self) -> state.RabbitMQ:
@@ -83,6 +89,39 @@ class Found:
             pytest.fail("other tests use these servers: disturb your own (own_rabbitmq, own_postgresql)", pytrace=False)
         return self.folder
 
+    def cloned(self, template: str, make: Callable[[PostgreSQL], None]) -> PostgreSQL:
+        """Return a new database that is as `make` makes an empty one; it makes the first, and the rest are copies.
+
+        It is not dropped: that costs a checkpoint of the whole server for each. `sweep` does it, some hours later.
+        """
+        name = f"test_{int(time.time()):x}_{secrets.token_hex(6)}"
+        with self.superuser() as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")  # until this connection ends: one makes the first
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (template,)).fetchone()
+            if found is None:
+                half = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(f"{template}_new"))
+                connection.execute(half)
+                postgresql.create_database(connection, f"{template}_new")
+                make(self._at(f"{template}_new"))
+                renamed = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(renamed.format(sql.Identifier(f"{template}_new"), sql.Identifier(template)))
+            postgresql.create_database(connection, name, template=template)
+        return self._at(name)
+
+    def sweep(self, *, older: float = 2 * 3600) -> None:
+        """Drop copies that are older than so many seconds: their tests have ended."""
+        with self.superuser() as connection:
+            rows = connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]+_'").fetchall()
+            for (name,) in rows:
+                if time.time() - int(str(name).split("_")[1], 16) > older:
+                    connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(str(name))))
+
+    def _at(self, name: str, port: int | None = None) -> PostgreSQL:
+        return PostgreSQL(
+            dsn=f"host=127.0.0.1 port={port or self.postgresql.port} dbname={name}",
+            passfile=self.folder / "secrets" / "pgpass",
+        )
+
     @contextmanager
     def database(self, *, port: int | None = None) -> Iterator[PostgreSQL]:
         """Make an empty database that belongs to `gateway_owner`, and drop it afterwards, whoever is connected.
@@ -94,10 +133,7 @@ class Found:
         with self.superuser() as connection:
             postgresql.create_database(connection, name)
         try:
-            yield PostgreSQL(
-                dsn=f"host=127.0.0.1 port={port or self.postgresql.port} dbname={name}",
-                passfile=self.folder / "secrets" / "pgpass",
-            )
+            yield self._at(name, port)
         finally:
             with self.superuser() as connection:
                 connection.execute(dropped)

@@ -7,13 +7,16 @@ worker that was not there) did not happen.
 
 from __future__ import annotations
 
+import http.client
 import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.broker.rabbitmq import topology
 from ops.dev.servers import lifecycle
+from ops.dev.servers.management import ManagementError
 from ops.dev.servers.processes import Process, ServerError, waited
 from ops.dev.servers.state import VIRTUAL_HOST
 from ops.soak.fleet import Fleet, names
@@ -152,17 +155,22 @@ def _network(planned: Planned, name: str, link: Proxy) -> tuple[str, Undo] | Non
 
 
 def _broken(planned: Planned, name: str, link: Proxy) -> tuple[str, Undo]:
-    """Break the connections that are there."""
+    """Break connections while much is on its way: first slow, so that what was done is not yet answered, then gone."""
     match planned.kind:
         case Kind.CUT:
-            link.cut()
+            after, what = link.cut, name
         case Kind.RESET:
-            link.reset()
+            after, what = link.reset, name
         case _:
             towards = Side.CLIENT if planned.size < 0.5 else Side.SERVER  # noqa: PLR2004  # one or the other
-            link.half_close(towards)
-            return f"{name}, towards the {towards}", _nothing
-    return name, _nothing
+            after, what = partial(link.half_close, towards), f"{name}, towards the {towards}"
+    link.slow(seconds := round(0.1 + planned.size * 0.3, 3))
+
+    def undo() -> None:
+        after()
+        link.heal()
+
+    return f"{what}, {seconds} s slow before", undo
 
 
 def _clock(planned: Planned, fleet: Fleet) -> tuple[str, Undo]:
@@ -208,9 +216,17 @@ def _alarmed(fleet: Fleet, name: str, command: str, limits: tuple[str, str]) -> 
     """Lower a limit until the broker says that it is beyond it. Raises ServerError if it never says so."""
     tiny, configured = limits
     fleet.control(command, tiny)
-    if not waited(lambda: any(node[name] for node in fleet.management.call("GET", "nodes")), within=_WITHIN):
+    if not waited(lambda: _tells(fleet, name), within=_WITHIN):
         raise ServerError(f"{command} {tiny}: no {name}")
     return "", lambda: fleet.control(command, configured)
+
+
+def _tells(fleet: Fleet, name: str) -> bool:
+    """Say whether the broker tells of an alarm; one that has just started tells nothing yet."""
+    try:
+        return any(node.get(name) for node in fleet.management.call("GET", "nodes"))
+    except (OSError, http.client.HTTPException, ManagementError):
+        return False
 
 
 def _overfull(fleet: Fleet) -> tuple[str, Undo]:

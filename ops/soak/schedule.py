@@ -74,10 +74,10 @@ GROUPS: dict[Group, tuple[Kind, ...]] = {
 }
 _BROKER = {*GROUPS[Group.LIMIT], Kind.BROKER_KILL, Kind.BROKER_STOP, Kind.BROKER_PAUSE}
 _DATABASE = {Kind.STORE_FULL, Kind.DATABASE_KILL, Kind.DATABASE_STOP, Kind.DATABASE_PAUSE}
-_MOMENTARY = {
-    *(kind for kind in GROUPS[Group.PROCESS] if not kind.name.endswith("_PAUSE")),
-    Kind.CUT, Kind.RESET, Kind.HALF_CLOSE,
-}  # fmt: skip
+_MOMENTARY = {kind for kind in GROUPS[Group.PROCESS] if not kind.name.endswith("_PAUSE")}
+_BREAKING = {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}
+_BEFORE = (0.4, 1.2)
+"""Seconds that a link is slow before it breaks."""
 CLOCKS = ("front", "relay", "integrator")
 """Whose clock can jump."""
 
@@ -136,6 +136,7 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
         for kind in _deck(kinds, chance):
             target = _target(kind, links, chance)
             span = pace.long if chance.random() < pace.share else pace.seconds
+            span = _BEFORE if kind in _BREAKING else span
             seconds = 0.0 if kind in _MOMENTARY else round(chance.uniform(*span), 2)
             now = round(max(now, free.get(target, 0.0)), 2)
             free[target] = round(now + seconds, 2)

@@ -22,10 +22,7 @@ def registrar(request, tmp_path, clock):
     if request.param == "memory":
         yield MemoryRegistrar()
         return
-    if request.param == "sqlite":
-        place = builders.store(tmp_path / "store")
-    else:
-        place = builders.database(request.getfixturevalue("database"), tmp_path)
+    place = builders.store(tmp_path / "store") if request.param == "sqlite" else request.getfixturevalue("stored")
     stored = StoredDeadLetters(place.acting(Duty.RELAY), clock=clock)
     yield stored
     stored.close()

@@ -37,10 +37,7 @@ def drivers(request, tmp_path):
         journal = MemoryJournal(clock)
         yield Drivers(journal, journal.outbox, journal.protections, clock)
         return
-    if request.param == "sqlite":
-        place = builders.store(tmp_path)
-    else:
-        place = builders.database(request.getfixturevalue("database"), tmp_path)
+    place = builders.store(tmp_path) if request.param == "sqlite" else request.getfixturevalue("stored")
     front, relay = place.acting(Duty.FRONT), place.acting(Duty.RELAY)
     protections, outbox = StoredProtections(front), StoredOutbox(relay)
     journal = StoredJournal(front, clock=clock, learned=protections.refresh)

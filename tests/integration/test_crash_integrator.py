@@ -20,7 +20,7 @@ STEPS = 4
 def store(request, tmp_path):
     if request.param == "sqlite":
         return builders.store(tmp_path)
-    return builders.database(request.getfixturevalue("database"), tmp_path)
+    return request.getfixturevalue("stored")
 
 
 def work(store, faults):

@@ -21,7 +21,7 @@ NEWS = (builders.learned(builders.Protection.SEKRETESSMARKERING, 1),)
 def store(request, tmp_path):
     if request.param == "sqlite":
         return builders.store(tmp_path)
-    return builders.database(request.getfixturevalue("database"), tmp_path)
+    return request.getfixturevalue("stored")
 
 
 def message(n: int):

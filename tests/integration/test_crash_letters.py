@@ -28,10 +28,7 @@ def store(tmp_path):
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def anywhere(request, tmp_path):
     """The same, on each database."""
-    if request.param == "sqlite":
-        place = builders.store(tmp_path)
-    else:
-        place = builders.database(request.getfixturevalue("database"), tmp_path)
+    place = builders.store(tmp_path) if request.param == "sqlite" else request.getfixturevalue("stored")
     kill_some(place)
     return place
 

@@ -31,8 +31,8 @@ QUICK = {
 
 
 @pytest.fixture
-def place(database, tmp_path):
-    return builders.database(database, tmp_path)
+def place(stored):
+    return stored
 
 
 @pytest.fixture

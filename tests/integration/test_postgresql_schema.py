@@ -18,8 +18,8 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def place(database, tmp_path):
-    return builders.database(database, tmp_path)
+def place(stored):
+    return stored
 
 
 @pytest.fixture

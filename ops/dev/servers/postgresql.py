@@ -139,10 +139,13 @@ def connect(folder: Path, port: int, *, database: str = "postgres") -> psycopg.C
     )  # fmt: skip
 
 
-def create_database(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
-    """Make an empty database that belongs to `gateway_owner`; only our roles may connect."""
+def create_database(
+    connection: psycopg.Connection[tuple[object, ...]], name: str, *, template: str = "template0"
+) -> None:
+    """Make a database that belongs to `gateway_owner`, empty or as `template` is; only our roles may connect."""
     made, owner = sql.Identifier(name), sql.Identifier("gateway_owner")
-    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(made, owner))
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+    connection.execute(create.format(made, owner, sql.Identifier(template)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(made))
     roles = sql.SQL(", ").join(sql.Identifier(f"gateway_{duty}") for duty in ROLES)
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(made, roles))

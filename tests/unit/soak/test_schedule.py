@@ -56,8 +56,10 @@ def test_what_lasts_has_a_length_within_the_pace_and_what_does_not_has_none():
     pace = Pace(seconds=(1.0, 2.0), long=(20.0, 30.0), share=0.5)
     for one in planned(3, 400, pace=pace):
         momentary = one.kind.name.endswith(("_KILL", "_DRAIN")) and schedule.group(one.kind) is Group.PROCESS
-        if momentary or one.kind in {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}:
+        if momentary:
             assert one.seconds == 0
+        elif one.kind in {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}:
+            assert 0.4 <= one.seconds <= 1.2
         else:
             assert 1.0 <= one.seconds <= 2.0 or 20.0 <= one.seconds <= 30.0
 

@@ -52,10 +52,7 @@ class Desk:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def desk(request, tmp_path, clock):
-    if request.param == "sqlite":
-        place = builders.store(tmp_path / "store")
-    else:
-        place = builders.database(request.getfixturevalue("database"), tmp_path)
+    place = builders.store(tmp_path / "store") if request.param == "sqlite" else request.getfixturevalue("stored")
     made = Desk(
         place=place,
         clock=clock,
