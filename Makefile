@@ -1,9 +1,11 @@
 # Two first commands: `make demo` and `make test`. Each sets up all it needs.
 PYTHON ?= python3.11
 BIN := .venv/bin
-TESTS := $(BIN)/pytest --numprocesses 2
+TESTS := $(BIN)/pytest --numprocesses
 QUICK := --ignore tests/integration
-FAST := $(TESTS) -m "not services" $(QUICK)
+FAST := $(TESTS) 2 -m "not services" $(QUICK)
+# What needs servers mostly waits for them.
+REAL := $(TESTS) 4
 
 .PHONY: help demo serve test test-embedded lint bench soak contracts
 help: ## this list
@@ -23,7 +25,7 @@ serve: .venv/run ## the demo's gateway, left running on loopback
 
 test: .venv/dev ## every test, the fast ones first; RabbitMQ and PostgreSQL are started for it
 	ops/dev/tools
-	ops/dev/services run sh -ec '$(FAST); $(TESTS) -m services $(QUICK); $(TESTS) tests/integration'
+	ops/dev/services run sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) tests/integration'
 
 test-embedded: .venv/dev ## the quick half: without servers; says which tests it did not run
 	ops/dev/tools

@@ -18,7 +18,7 @@ from tests.integration.stage import ROOT
 
 pytestmark = pytest.mark.services
 
-SEED, MESSAGES, RATE = 541, 700, 30
+SEED, MESSAGES, RATE = 6038, 700, 30
 """About 25 seconds of sending. Each group has its turn, and the broker's links break three times while confirmations
 and acknowledgements are on their way: so events really come twice."""
 
