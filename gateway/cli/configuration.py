@@ -75,9 +75,18 @@ def _read(configuration: Configuration) -> tuple[dict[str, output.Json], list[st
         "bases": [basis.id for basis in configuration.bases],
         "queues": [queue.name for queue in configuration.queues],
         "vkey": str(key),
-        "store": "there" if (gateway.store.path / "gateway.db").is_file() else "not there: gateway init makes it",
+        "store": _store(configuration),
+        "broker": configuration.services.broker,
     }
     return found, [*_unread(configuration), *_ending(configuration)]
+
+
+def _store(configuration: Configuration) -> str:
+    """Say where the store is; a server is not asked, for nothing is started here."""
+    if configuration.services.postgresql is not None:
+        return "on PostgreSQL, as services.toml says"
+    there = (configuration.gateway.store.path / "gateway.db").is_file()
+    return "there" if there else "not there: gateway init makes it"
 
 
 def _unread(configuration: Configuration) -> list[str]:

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from gateway import logs, wiring
+from gateway.cli.offline import Nobody
 from gateway.errors import ConfigError
 from gateway.trust import pki
 from gateway.wiring import Keeper
@@ -105,4 +106,4 @@ def test_a_contract_that_nobody_has_is_refused(own):
     wrong = partner.model_copy(update={"contracts": ("skatteverket/annat",)})
     changed = own.configuration.model_copy(update={"partners": {**own.configuration.partners, "skatteverket": wrong}})
     with pytest.raises(ConfigError, match="skatteverket/annat"):
-        wiring.rules(changed, wiring._Unknown())
+        wiring.rules(changed, Nobody())
