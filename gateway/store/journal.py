@@ -87,6 +87,8 @@ class StoredJournal:
         self._committed = committed
         self._fault = faults
         self._line: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._since: float | None = None
+        """When the group that is being written was begun."""
         self._open = True
         self._door = threading.Lock()
         self._writer = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -112,6 +114,11 @@ class StoredJournal:
         """Return how many entries are in line."""
         return self._line.qsize()
 
+    def stuck(self) -> float:
+        """Return for how many seconds the group that is being written has been: the store stands still, or nearly."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
     def _enter(self, form: Ready | Refusal) -> Future[Accepted | None]:
         future: Future[Accepted | None] = Future()
         with self._door:
@@ -129,7 +136,9 @@ class StoredJournal:
                 self._pause(self._patience)
             group = [first]
             if first.future.set_running_or_notify_cancel():
+                self._since = time.monotonic()
                 self._write(group, gather=True)
+                self._since = None
             crowd = len(group) > 1
         self._session.close()
 

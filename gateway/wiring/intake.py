@@ -25,6 +25,9 @@ from gateway.transport.front import Front, Terms
 from gateway.wiring.drivers import place
 from gateway.wiring.rules import Random, checkpoint_key, rules, secret
 
+STUCK = 5.0
+"""Seconds after which a commit that is not answered means that nothing is accepted: a standby that is gone, a disk that
+stands still. Even a busy store answers in tenths of a second."""
 RENEWAL = 60.0
 """Seconds between two looks at the revocation lists' files. Lists are renewed every few hours."""
 
@@ -64,6 +67,7 @@ class Intake:
         file = self.configuration.services.postgresql is None
         return {
             "journal": self.journal.waiting() < gateway.store.backlog
+            and self.journal.stuck() < STUCK
             and (not file or os.access(gateway.store.path, os.W_OK)),
             "log": oldest <= gateway.audit.maximum_merge_delay,
             "revocation": self.front.terms.rules.trust.fresh(now),

@@ -1,11 +1,15 @@
 """Alive while the loop turns; ready only when messages can be accepted and proven."""
 
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.trust import pki
+from gateway.wiring import intake
 from tests.integration import stage as stages
+from tests.integration.installation import until
 
 
 def ready(stand):
@@ -44,6 +48,20 @@ def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
         answer = session.post(stand.address(), data=own.message(), headers={"Content-Type": "text/xml"})
         assert answer.status_code == 200
         assert stand.intake.checks() == {"journal": True, "log": False, "revocation": True, "partitions": True}
+
+
+def test_a_store_that_stands_still_makes_it_not_ready_until_it_goes_on(own, monkeypatch):
+    monkeypatch.setattr(intake, "STUCK", 0.2)
+    lock = own.configuration.gateway.store.path / "gateway.db.lock"
+    with own.running() as stand, ThreadPoolExecutor(1) as pool, stand.stage.session() as session, lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        headers = {"Content-Type": "text/xml"}
+        answer = pool.submit(session.post, stand.address(), data=own.message(), headers=headers)
+        until(lambda: not stand.intake.checks()["journal"], "the journal is told to stand still")
+        assert not answer.done()
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert answer.result().status_code == 200
+        assert stand.intake.checks()["journal"]
 
 
 def test_a_check_that_breaks_is_a_check_that_fails(own):

@@ -235,6 +235,20 @@ def test_a_full_line_turns_away_at_once_and_loses_nobody(store, clock):
     assert whole(store)["messages"] == 3
 
 
+def test_it_tells_for_how_long_a_group_has_been_written(store, clock):
+    gate = Gate()
+    journal = builders.journal(store, clock, faults=gate)
+    assert journal.stuck() == 0
+    future = journal.accept(builders.ready())
+    assert gate.reached.wait(10)
+    first = journal.stuck()
+    assert 0 < first < journal.stuck()
+    gate.opened.set()
+    future.result()
+    journal.close()
+    assert journal.stuck() == 0
+
+
 def test_closing_commits_what_is_in_line(store, clock):
     gate = Gate()
     journal = builders.journal(store, clock, faults=gate, group=3)
