@@ -14,7 +14,8 @@ package is one room:
     store broker      durable things                               adapters   what was agreed: one module a contract
     transport         HTTP and TLS                                 cli        one module a command
     wiring            the only place that constructs drivers       logs       a closed list of what may be told
-    sqlite            database files: one way to open, one writer
+    database          what the store asks of a database           consumer   for FK's systems: events, each once
+    sqlite postgresql the two that keep it                         services   servers in the place of embedded drivers
 
 Glossary (one word per thing):
     message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
@@ -25,6 +26,11 @@ Glossary (one word per thing):
     event       what FK's systems get: a permitted record       leaf       one entry in the audit log: one per record
     receipt     our signed answer: it is ours now               evidence   the exact bytes received, sealed
     gallring    lawful destruction of data                      integrator sequences leaves and signs checkpoints
+    relay       moves events from the outbox to the queues      outbox     committed events no broker has confirmed
+    partition   a person's events on a queue, or a stretch      letter     a dead letter: an event no consumer could
+                of a large table's rows                                    take, kept in the store until it is judged
+    replay      a letter sent again, as a new message           duty       on whose behalf a store or broker is asked
+    turn        what one transaction at a time may write        anchor     the checkpoint kept outside the database
 """
 
 __version__ = "0.1.0"
