@@ -11,6 +11,7 @@ import random
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -204,7 +205,8 @@ class Link:
             return
         flow.cancel()
         await asyncio.gather(flow, return_exceptions=True)
-        self._sockets[towards].shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the connection ended meanwhile: then it is closed altogether
+            self._sockets[towards].shutdown(socket.SHUT_WR)
 
 
 def _close(one: socket.socket, *, reset: bool) -> None:
