@@ -1,1 +1,1 @@
-"""The way in: one straight line from bytes to what the journal commits (`path.py`). Pure: no IO, no store, no broker."""
+"""The way in: one straight line from bytes to what the journal commits (`path.py`). Pure: no IO, no clock."""

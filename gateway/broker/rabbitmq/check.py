@@ -142,13 +142,23 @@ def _policies(management: Management, wanted: Mapping[str, Any]) -> Iterator[Dif
         name = queue["name"]
         right, found = _in_effect(name, wanted["policies"]), _in_effect(name, there)
         if found["definition"] != right["definition"]:
-            said = f"{found['name']} is in effect: {found['definition']}, not {right['definition']}"
+            said = f"{found['name']} is in effect: {_unlike(found['definition'], right['definition'])}"
             yield Difference(what=f"policy of {name}", found=said, mend=_IMPORT)
         operator = _in_effect(name, operators)
         if operator["definition"]:
             said = f"operator policy {operator['name']} is in effect too: {operator['definition']}"
             mend = "rabbitmqctl clear_operator_policy: it overrides limits of ours"
             yield Difference(what=f"operator policy of {name}", found=said, mend=mend)
+
+
+def _unlike(found: Mapping[str, Any], right: Mapping[str, Any]) -> str:
+    """Say only what differs: a policy has many words."""
+    words = sorted(word for word in found.keys() | right.keys() if found.get(word) != right.get(word))
+    said = []
+    for word in words:
+        wanted = f"should be {right[word]}" if word in right else "should not be set"
+        said.append(f"{word} is {found.get(word, 'not set')} and {wanted}")
+    return ", ".join(said)
 
 
 def _in_effect(queue: str, policies: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
