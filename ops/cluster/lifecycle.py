@@ -140,18 +140,24 @@ def down(folder: Path, name: str, *, kill: bool = False) -> None:
         databases.stop(node)
 
 
-def up(folder: Path, name: str) -> None:
-    """Start one node again: the same ports, the same data. Waits until it answers."""
-    cluster, node = _read(folder), node_of(folder, name)
-    if node.alive:
-        return
-    if name in BROKERS:
-        process = brokers.await_ready(folder, cluster, name, brokers.launch(folder, cluster, name))
-    else:
-        # Whoever died is not always buried yet, and PostgreSQL takes a number that is still there for a living server.
-        (folder / name / "data" / "postmaster.pid").unlink(missing_ok=True)
-        process = databases.launch(folder, node)
-    layout.write(folder, cluster.with_node(replace(node, process=process)))
+def up(folder: Path, *names: str) -> None:
+    """Start nodes again: the same ports, the same data. Waits until each answers.
+
+    Of brokers that are down, start as many as make a majority at once: one alone waits for the others' tables, and
+    those that live have paused until they see a majority.
+    """
+    cluster = _read(folder)
+    down = [name for name in names if not node_of(folder, name).alive]
+    launched = {name: brokers.launch(folder, cluster, name) for name in down if name in BROKERS}
+    for name in down:
+        if name in BROKERS:
+            process = brokers.await_ready(folder, cluster, name, launched[name])
+        else:
+            # Whoever died is not always buried yet, and PostgreSQL takes a number that is still there for a living one.
+            (folder / name / "data" / "postmaster.pid").unlink(missing_ok=True)
+            process = databases.launch(folder, node_of(folder, name))
+        cluster = cluster.with_node(replace(node_of(folder, name), process=process))
+        layout.write(folder, cluster)
 
 
 def node_of(folder: Path, name: str) -> Node:

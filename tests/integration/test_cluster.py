@@ -133,8 +133,7 @@ class TestCluster:
             # Two of three: the last one pauses; we receive all the same, and the outbox keeps it.
             lifecycle.down(cluster, "mq2", kill=True)
             assert None not in installation.send(front, installation.messages(5))
-            for name in ("mq1", "mq2"):
-                lifecycle.up(cluster, name)
+            lifecycle.up(cluster, "mq1", "mq2")
             until(lambda: events.extend(installation.consume()) or len(set(events)) == 15, "fifteen events", within=90)
             installation.await_signed(15)
         assert installation.signed() == len(installation.sent) == 15
