@@ -44,7 +44,7 @@ def _do(asked: argparse.Namespace, folder: Path) -> int:
         case "down":
             lifecycle.down(folder, asked.node, kill=asked.kill)
         case _:
-            lifecycle.up(folder, asked.node)
+            lifecycle.up(folder, *asked.nodes)
     return 0
 
 
@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="say what runs; exit code 0 if all does")
     down = commands.add_parser("down", help="stop one node and keep its data")
     down.add_argument("--kill", action="store_true", help="as a power failure does")
-    up = commands.add_parser("up", help="start one node that is down")
-    for one in (down, up):
-        one.add_argument("node", choices=(*BROKERS, *DATABASES))
+    down.add_argument("node", choices=(*BROKERS, *DATABASES))
+    up = commands.add_parser("up", help="start nodes that are down; brokers that make a majority together")
+    up.add_argument("nodes", nargs="+", choices=(*BROKERS, *DATABASES))
     return parser
 
 
