@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway.errors import IntegrityError, UnavailableError
@@ -92,6 +93,25 @@ class Session(Protocol):
     def close(self) -> None:
         """Close the connection. May be called twice."""
         ...
+
+
+CHUNK = 128
+"""Most rows in one statement: beyond it parsing a longer statement costs what running a second one would."""
+
+
+def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cut into powers of two, so that a handful of prepared statements serves every number of rows."""
+    at = 0
+    while left := len(rows) - at:
+        size = min(CHUNK, 1 << (left.bit_length() - 1))
+        yield rows[at : at + size]
+        at += size
+
+
+@lru_cache(maxsize=256)
+def places(rows: int, columns: int) -> str:
+    """Return places for the values of so many rows: `(?, ?), (?, ?)`."""
+    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
 
 
 def written(at: datetime) -> str:

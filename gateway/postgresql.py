@@ -32,14 +32,12 @@ from psycopg import conninfo, errors, pq
 from psycopg.abc import PQGen
 
 from gateway import codes
-from gateway.database import Row, Turn
+from gateway.database import Row, Turn, chunks, places
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
 
 LOCKS = 0x67617465
 """The class of our advisory locks: `gate`, so that no other program of this database has the same."""
 TURNS = {turn: number for number, turn in enumerate(Turn, start=1)}
-CHUNK = 128
-"""Most rows in one statement."""
 FEW = 4
 """So many rows go in by INSERT: COPY takes one round trip more."""
 FETCH = 2000
@@ -215,11 +213,10 @@ class Connection:
             return
         if then:
             # Each row by itself: the same key may come twice, and the second must meet the first.
-            places = _places(1, len(rows[0]))
-            sql = f"INSERT INTO {table} ({columns}) VALUES {places} {then}"  # noqa: S608
+            sql = f"INSERT INTO {table} ({columns}) VALUES {places(1, len(rows[0]))} {then}"  # noqa: S608
             cursor.executemany(_query(sql, values=True), rows)
         elif len(rows) <= FEW:
-            sql = f"INSERT INTO {table} ({columns}) VALUES {_places(len(rows), len(rows[0]))}"  # noqa: S608
+            sql = f"INSERT INTO {table} ({columns}) VALUES {places(len(rows), len(rows[0]))}"  # noqa: S608
             cursor.execute(_query(sql, values=True), list(chain.from_iterable(rows)))
         else:
             types = self._types_of(table, columns)
@@ -231,8 +228,8 @@ class Connection:
     def match(self, sql: str, keys: Sequence[Row]) -> list[Row]:
         """Run what belongs to any of `keys`: `sql` has `{values}` where they stand as rows of a table, and `{join}`."""
         found: list[Row] = []
-        for part in _chunks(keys):
-            whole = sql.format(values=_places(len(part), len(part[0])), join=self.join)
+        for part in chunks(keys):
+            whole = sql.format(values=places(len(part), len(part[0])), join=self.join)
             cursor = self.execute(whole, list(chain.from_iterable(part)))
             if cursor.description is not None:
                 found += cursor.fetchall()
@@ -361,20 +358,6 @@ def _durable(connection: psycopg.Connection[Any]) -> None:
         "SELECT set_config('synchronous_commit', 'on', false)"
         " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
     )
-
-
-def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cut into powers of two, so that a handful of prepared statements serves every number of rows."""
-    at = 0
-    while left := len(rows) - at:
-        size = min(CHUNK, 1 << (left.bit_length() - 1))
-        yield rows[at : at + size]
-        at += size
-
-
-@lru_cache(maxsize=256)
-def _places(rows: int, columns: int) -> str:
-    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
 
 
 @lru_cache(maxsize=512)

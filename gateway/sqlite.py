@@ -16,7 +16,6 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import ModuleType, NoneType
@@ -25,13 +24,11 @@ from typing import Any
 from pysqlite3 import dbapi2
 
 from gateway import codes
-from gateway.database import Row, Turn
+from gateway.database import Row, Turn, chunks, places
 from gateway.errors import IntegrityError, UnavailableError
 
 SAFE = (3, 51, 3)
 """First SQLite without the WAL-reset fault (sqlite.org/wal.html#walresetbug)."""
-CHUNK = 128
-"""Most rows in one statement: beyond it parsing a longer statement costs what running a second one would."""
 SETTINGS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -122,16 +119,16 @@ class File:
 
         All three are our own words, never anybody's text.
         """
-        for part in _chunks(rows):
-            sql = f"INSERT INTO {table} ({columns}) VALUES {_places(len(part), len(part[0]))} {then}"  # noqa: S608
+        for part in chunks(rows):
+            sql = f"INSERT INTO {table} ({columns}) VALUES {places(len(part), len(part[0]))} {then}"  # noqa: S608
             self.connection.execute(sql, list(chain.from_iterable(part)))
 
     def match(self, sql: str, keys: Sequence[Row]) -> list[Row]:
         """Run what belongs to any of `keys`: `sql` has `{values}` where they stand as rows of a table, and `{join}`."""
         found: list[Row] = []
-        for part in _chunks(keys):
-            places = sql.format(values=_places(len(part), len(part[0])), join=self.join)
-            found += self.connection.execute(places, list(chain.from_iterable(part))).fetchall()
+        for part in chunks(keys):
+            whole = sql.format(values=places(len(part), len(part[0])), join=self.join)
+            found += self.connection.execute(whole, list(chain.from_iterable(part))).fetchall()
         return found
 
     @contextmanager
@@ -200,17 +197,3 @@ def _make(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         raise IntegrityError(f"{path.name} is there already, and is never overwritten") from None
-
-
-def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cut into powers of two, so that a handful of prepared statements serves every number of rows."""
-    at = 0
-    while left := len(rows) - at:
-        size = min(CHUNK, 1 << (left.bit_length() - 1))
-        yield rows[at : at + size]
-        at += size
-
-
-@lru_cache(maxsize=256)
-def _places(rows: int, columns: int) -> str:
-    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)

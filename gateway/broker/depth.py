@@ -13,8 +13,8 @@ class Depth:
     queue: str
     ready: int
     """Events that nobody has been lent, also those behind an older event of the same person."""
-    unacked: int
-    """Events that a consumer has been lent."""
+    unacked: int | None
+    """Events that a consumer has been lent; None where the broker was asked in a way that does not tell."""
     consumers: int | None = None
     """Who is connected to it now; None where the broker does not know its consumers."""
     dead: int | None = None

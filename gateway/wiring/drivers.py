@@ -156,10 +156,7 @@ class Broker:
         from gateway.broker.rabbitmq.depths import depths  # noqa: PLC0415  # requests: for this alone
 
         settings = self._settings.model_copy(update={"management": None}) if exact else self._settings
-        return [
-            Depth(queue=one.queue, ready=one.ready, unacked=one.lent or 0, consumers=one.consumers)
-            for one in depths(settings, self._configuration.queues)
-        ]
+        return depths(settings, self._configuration.queues)
 
     def close(self) -> None:
         """Close everything, the last opened first."""

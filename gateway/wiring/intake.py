@@ -90,14 +90,17 @@ class Intake:
     def reload(self, configuration: Configuration) -> None:
         """Judge by a new configuration from now on. Raises ConfigError; the old one stays.
 
-        Where it listens, where it stores and which queues there are stays until a restart.
+        Where it listens, where it stores, which queues and which servers there are stays until a restart.
         """
         terms = Terms.build(configuration, rules(configuration, self.protections, random=self._random))
         tls.identify(self.context, configuration.gateway.listen)
         tls.admit(self.context, configuration.partners.values())
         before, after = self.configuration.gateway, configuration.gateway
         restart = [name for name in ("listen", "store", "audit") if getattr(before, name) != getattr(after, name)]
-        restart += ["queues"] if self.configuration.queues != configuration.queues else []
+        opened = self.configuration
+        restart += [name for name in ("queues", "services") if getattr(opened, name) != getattr(configuration, name)]
+        # Where the store is stays what was opened: all that asks `services` must go on with it.
+        configuration = configuration.model_copy(update={"services": opened.services})
         self.configuration, self.front.terms = configuration, terms
         logs.tell(Happened.RELOADED, policy=configuration.policy, restart=" ".join(restart) or None)
 

@@ -8,6 +8,7 @@ import pytest
 from gateway import logs, wiring
 from gateway.cli.offline import Nobody
 from gateway.errors import ConfigError
+from gateway.services import PostgreSQL, Services
 from gateway.trust import pki
 from gateway.wiring import Keeper
 from tests.integration import stage as stages
@@ -93,6 +94,15 @@ def test_a_reload_says_what_waits_for_a_restart(own):
     with own.running() as stand, logs.captured() as stream:
         reloaded(stand, lambda: own.tuned("store", group=7).tuned("listen", port=1).configuration)
     assert orjson.loads(stream.getvalue())["restart"] == "listen store"
+
+
+def test_other_servers_wait_for_a_restart_and_the_store_that_is_open_is_still_the_one_that_is_watched(own):
+    elsewhere = Services(postgresql=PostgreSQL(dsn="host=127.0.0.1 port=1 dbname=elsewhere"))
+    with own.running() as stand, logs.captured() as stream:
+        reloaded(stand, lambda: own.configuration.model_copy(update={"services": elsewhere}))
+        assert sent(stand) == (200, None)
+        assert all(stand.intake.checks().values())
+    assert orjson.loads(stream.getvalue().splitlines()[0])["restart"] == "services"
 
 
 def test_a_key_that_everybody_may_read_is_refused(own):

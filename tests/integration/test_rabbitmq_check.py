@@ -170,7 +170,7 @@ def test_depths_are_summed_over_partitions(settings, managed):
     asked = settings if managed else settings.model_copy(update={"management": None})
 
     def now() -> dict:
-        return {one.queue: (one.ready, one.lent, one.consumers) for one in depths(asked, QUEUES)}
+        return {one.queue: (one.ready, one.unacked, one.consumers) for one in depths(asked, QUEUES)}
 
     with publishing(settings) as publisher, consuming(settings) as consumer:
         publisher.submit([event(f"e{n}", partition=f"p{n}", queues=(SECOND,)) for n in range(9)]).result(SOON)

@@ -5,9 +5,9 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from gateway.database import instant, written
+from gateway.database import CHUNK, instant, written
 from gateway.errors import UnavailableError
-from gateway.sqlite import CHUNK, Error, File, translated
+from gateway.sqlite import Error, File, translated
 from tests import builders
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import codes
+from gateway.broker.depth import Depth
 from gateway.broker.rabbitmq import login, probe, topology
 from gateway.broker.rabbitmq.management import Management
 from gateway.config import Queue
@@ -25,30 +26,6 @@ class Partition:
     consumers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
-    """How one queue stands."""
-
-    queue: str
-    partitions: tuple[Partition, ...]
-
-    @property
-    def ready(self) -> int:
-        """Events that wait for a consumer."""
-        return sum(one.ready for one in self.partitions)
-
-    @property
-    def lent(self) -> int | None:
-        """Events in the hands of consumers; None where nobody told."""
-        told = [one.lent for one in self.partitions]
-        return None if None in told else sum(one or 0 for one in told)
-
-    @property
-    def consumers(self) -> int:
-        """Consumers, of which each partition has at most one at work."""
-        return sum(one.consumers for one in self.partitions)
-
-
 def depths(settings: RabbitMQ, queues: Sequence[Queue]) -> Sequence[Depth]:
     """Return how each queue stands, in the configuration's order, and last `gw.dlq`.
 
@@ -63,9 +40,17 @@ def depths(settings: RabbitMQ, queues: Sequence[Queue]) -> Sequence[Depth]:
             raise UnavailableError(
                 codes.STORE_UNAVAILABLE, f"the broker does not have {name}: see gateway broker check"
             )
-    return [
-        Depth(queue=queue, partitions=tuple(told[name] for name in partitions)) for queue, partitions in names.items()
-    ]
+    return [_sum(queue, [told[name] for name in partitions]) for queue, partitions in names.items()]
+
+
+def _sum(queue: str, partitions: Sequence[Partition]) -> Depth:
+    lent = [one.lent for one in partitions if one.lent is not None]
+    return Depth(
+        queue=queue,
+        ready=sum(one.ready for one in partitions),
+        unacked=sum(lent) if len(lent) == len(partitions) else None,
+        consumers=sum(one.consumers for one in partitions),
+    )
 
 
 def _managed(settings: RabbitMQ) -> Mapping[str, Partition]:

@@ -230,7 +230,7 @@ def drain(stage: Stage) -> Drained:
         events = _taken(consumers, quiet)
         for consumer in consumers.values():  # what they were lent and did not acknowledge goes back, and is counted
             consumer.close()
-        left = sum(depth.ready + depth.unacked + (depth.dead or 0) for depth in broker.depths(exact=True))
+        left = sum(depth.ready + (depth.unacked or 0) + (depth.dead or 0) for depth in broker.depths(exact=True))
         return Drained(events=events, left=left + views.counts()["outbox"] + sum(letters.counts().values()))
 
 
