@@ -7,7 +7,7 @@ FAST := $(TESTS) 2 -m "not services" $(QUICK)
 # What needs servers mostly waits for them.
 REAL := $(TESTS) 4
 
-.PHONY: help demo serve test test-embedded lint bench soak contracts
+.PHONY: help demo serve test test-embedded lint bench bench-outage soak contracts
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -38,6 +38,9 @@ lint: .venv/dev ## ruff, mypy, import-linter
 
 bench: .venv/dev ## the path against the speed of light; rows in build/bench.json
 	$(BIN)/python -m ops.bench
+
+bench-outage: .venv/dev ## an hour's backlog after an outage of the broker, and what new events wait; some half an hour
+	$(BIN)/python -m ops.bench.outage
 
 contracts: .venv/dev ## the event schemas and the AsyncAPI document, made anew
 	ops/dev/contracts

@@ -2,15 +2,17 @@
 
 A partner's signed SOAP message is authenticated, checked against its contract, checked against a register of purposes
 and legal bases, minimised field by field, committed once together with its audit leaves and answered with a signed
-receipt; each record that passed is put on internal queues as a CloudEvent. To understand the gateway, read two files:
-`inbound/path.py` (the straight line a message walks) and `message.py` (the forms it takes on the way). Every other
-package is one room:
+receipt; each record that passed is put on internal queues as a CloudEvent. What Försäkringskassan sends and asks goes
+the other way, with the same care. To understand the gateway, read two files: `inbound/path.py` (the straight line a
+message walks) and `message.py` (the forms it takes on the way); then `outbound/path.py` and `dispatch.py`, the same for
+the way out. Every other package is one room:
 
     codes errors      what can be wrong, and who must act          soap       bytes <-> envelope, limits, faults, WSDL
-    message           ids and forms                                audit      leaf, tree, checkpoint, proof, verify
-    config            settings, partners, law: read once           trust      who: peer, signature, chain, receipt
+    endings           what can become of a dispatch                audit      leaf, tree, checkpoint, proof, verify
+    message dispatch  ids and forms, in and out                    trust      who: peer, signature, chain, receipt
+    config partners   settings, partners, law: read once
     ports             what the path asks of outside                privacy    why it may pass: law, purpose, protection
-    inbound           the path in                                  events     what it becomes: CloudEvents
+    inbound outbound  the path in, and out                         events     what it becomes: CloudEvents
     store broker      durable things                               adapters   what was agreed: one module a contract
     transport         HTTP and TLS                                 cli        one module a command
     wiring            the only place that constructs drivers       logs       a closed list of what may be told
@@ -31,6 +33,10 @@ Glossary (one word per thing):
                 of a large table's rows                                    take, kept in the store until it is judged
     replay      a letter sent again, as a new message           duty       on whose behalf a store or broker is asked
     turn        what one transaction at a time may write        anchor     the checkpoint kept outside the database
+    asker       one of FK's systems, which gives commands       command    what it wants sent or asked, about a person
+    dispatch    one recipient's part of it, and its life        attempt    one call to the partner, under the same id
+    intent      the leaf before a byte leaves                   end        the leaf of what became of it
+    outcome     also: the event that tells the asker            mailbox    where partners without an address fetch
 """
 
 __version__ = "0.1.0"

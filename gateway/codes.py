@@ -19,8 +19,16 @@ class Step(StrEnum):
     VERIFY = "verify"
     CONTRACT = "contract"
     PURPOSE = "purpose"
+    MAILBOX = "mailbox"
+    """A partner fetches what waits for it."""
     COMMIT = "commit"
     START = "start"
+    COMMAND = "command"
+    """On the way out, from here: a command is read and queued,"""
+    SEND = "send"
+    """an attempt is made,"""
+    ANSWER = "answer"
+    """what came back is judged."""
 
 
 class Mender(StrEnum):
@@ -28,6 +36,10 @@ class Mender(StrEnum):
 
     SENDER = "sender"
     GATEWAY = "gateway"
+    ASKER = "asker"
+    """The system here that gave the command."""
+    PARTNER = "partner"
+    """The far side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,11 +405,35 @@ CONFLICT = _sender(
     "Samma MessageID har tidigare använts för annat innehåll. Använd ett nytt MessageID.",
     "The same MessageID was used before for other content. Use a new MessageID.",
 )
+MAILBOX_UNKNOWN = _sender(
+    "GW-MAILBOX-UNKNOWN",
+    Step.MAILBOX,
+    "Inget sådant meddelande väntar på er. Lista brevlådan och använd ett id därifrån.",
+    "No such message waits for you. List the mailbox and use an id from there.",
+)
+MAILBOX_UNFETCHED = _sender(
+    "GW-MAILBOX-UNFETCHED",
+    Step.MAILBOX,
+    "Meddelandet är inte hämtat. Hämta det, och kvittera det sedan.",
+    "The message has not been fetched. Fetch it, then acknowledge it.",
+)
+MAILBOX_DIGEST = _sender(
+    "GW-MAILBOX-DIGEST",
+    Step.MAILBOX,
+    "Digest är inte det hämtade meddelandets: SHA-256 av elementet i Body i exklusiv kanonisk form.",
+    "Digest is not that of the fetched message: SHA-256 of the element in Body in exclusive canonical form.",
+)
 STORE_UNAVAILABLE = _ours(
     "GW-UNAVAILABLE-STORE",
     Step.COMMIT,
     "Mottagningen är tillfälligt stängd. Inget har tagits emot; sänd om samma meddelande.",
     "Reception is closed for the moment. Nothing was received; resend the same message.",
+)
+KEY_UNAVAILABLE = _ours(
+    "GW-UNAVAILABLE-KEY",
+    Step.COMMIT,
+    "Kvittot kan inte undertecknas just nu. Sänd om samma meddelande, så kommer kvittot.",
+    "The receipt cannot be signed at the moment. Resend the same message to get it.",
 )
 DRAINING = _ours(
     "GW-UNAVAILABLE-DRAINING",

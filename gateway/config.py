@@ -5,8 +5,8 @@ installations of the same configuration (keys, PKI, store, servers) lies in one 
 thing is relative to that folder: in `gateway.toml` `[listen]`, `[keys]` and `[store]`, in a partner's file `[trust]`,
 in `services.toml` all. So a demo, a test and a second node share `config/` and differ by `load(path, data=…)`.
 
-Unknown keys are refused with the accepted ones: a misspelt limit is never a silent default. Secrets are paths to files,
-never values. What law and bases *mean* is in `privacy/law.py`; here they only have to be well formed.
+Unknown keys are refused with the accepted ones: a misspelt limit is never a silent default. Secrets are references
+(`sources`), never values. What law and bases *mean* is in `privacy/law.py`; here they only have to be well formed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.dispatch import AskerId
 from gateway.errors import ConfigError
-from gateway.message import Category, ContractId, OrganisationNumber, PartnerId
+from gateway.message import Category, ContractId, PartnerId
+from gateway.partners import Organisation, Partner
 from gateway.services import PATHS, Seconds, Services
+from gateway.sources import Token, located
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9:.-]*$"
 """What ids and versions are made of: they are joined by spaces and `@` in events and in the audit log."""
@@ -67,15 +70,31 @@ class Limits(_Model):
     """How old a message may be, whatever its own Expires says."""
 
 
-class Keys(_Model):
-    """Files with our own secrets."""
+class Next(_Model):
+    """The signing key that takes over from another, with its certificate; they overlap."""
 
-    receipt: Path
-    """PEM, private: signs receipts (P-256 by default)."""
+    key: Path | Token
+    certificate: Path
+    begins: AwareDatetime
+    """When it begins to sign. Earlier where the other's certificate ends earlier, never before its own holds."""
+
+
+class Keys(_Model):
+    """Where our own secrets are (`sources`). Only what signs may be on a token."""
+
+    receipt: Path | Token
+    """PEM, private, or on a token: signs receipts and what we send (P-256 by default)."""
     receipt_certificate: Path
-    receipt_rsa: Path | None = None
-    """PEM, private: for partners with `receipt = "rsa"`."""
+    receipt_next: Next | None = None
+    """What takes over from it."""
+    client: Path | None = None
+    """PEM, private: our TLS client key, where we are the one who calls. None: nobody is called."""
+    client_certificate: Path | None = None
+    """With its chain."""
+    receipt_rsa: Path | Token | None = None
+    """The same, for partners with `receipt = "rsa"`."""
     receipt_rsa_certificate: Path | None = None
+    receipt_rsa_next: Next | None = None
     sealing: Path
     """32 bytes: the key-encryption key."""
     pseudonym: Path
@@ -109,15 +128,27 @@ class Store(_Model):
     """How long the writer waits for company while messages come in crowds: larger groups cost less each."""
 
 
+class Sending(_Model):
+    """The way out."""
+
+    commands: str = "utgaende.kommandon"
+    """The queue, in `queues.toml`, on which our own systems put their commands."""
+    workers: int = Field(default=8, ge=1, le=64)
+    """Attempts at the same time, over all partners."""
+
+
 class Gateway(_Model):
     """`config/gateway.toml`, paths made absolute."""
 
     name: str
+    organisation: Organisation
+    """Our own: what we ask and send as."""
     environment: Literal["production", "test", "demo"]
     schemas: Path
     partners: Path
     law: Path
     queues: Path
+    askers: Path
     data: Path
     """The folder that keys, PKI and store are relative to. Not part of the configuration: never in version control."""
     listen: Listen
@@ -125,44 +156,7 @@ class Gateway(_Model):
     keys: Keys
     audit: Audit
     store: Store
-
-
-class Subject(_Model):
-    """Whom a named agency's certificates must name."""
-
-    organisation: Annotated[OrganisationNumber, Field(pattern=r"^\d{10}$")]
-    """Compared with subject serialNumber, normalised to ten digits."""
-    common_names: tuple[str, ...] = ()
-    """If given, subject commonName must be one of them: old and new side by side while a certificate is changed."""
-
-
-class Trust(_Model):
-    """How a partner's certificates are judged."""
-
-    anchors: tuple[Path, ...] = Field(min_length=1)
-    """PEM files, each with one or more CA certificates."""
-    intermediates: tuple[Path, ...] = ()
-    subject: Subject | None = None
-    """None only for a class of partners: then any organisation certificate under the anchors."""
-    revocation: tuple[Path, ...] = ()
-    """CRL files, PEM or DER."""
-    revocation_required: bool = True
-    """True: no fresh CRL for a certificate's issuer means nothing is accepted."""
-
-
-class Partner(_Model):
-    """`config/partners/<id>.toml`."""
-
-    id: PartnerId
-    name: str
-    kind: Literal["agency", "class"]
-    partner_type: str
-    """As in the bases: `skatteverket`, `arbetsformedlingen`, `arbetsgivare`."""
-    contracts: tuple[ContractId, ...]
-    body_limits: Mapping[ContractId, int] = {}
-    """Bytes, per contract, where the default does not fit."""
-    receipt: Literal["p256", "rsa"] = "p256"
-    trust: Trust
+    sending: Sending = Sending()
 
 
 class Lagrum(_Model):
@@ -191,11 +185,26 @@ class Lagrum(_Model):
     a lawyer's approval (that is a basis' `approved_by`), but without it nothing is used in production."""
 
 
+class Outbound(_Model):
+    """What more a basis asks of what goes out (`[basis.outbound]`)."""
+
+    purpose_text: str = Field(min_length=1)
+    """The purpose in words, as the partner is told it (`SyfteMedFraga`)."""
+    required: tuple[str, ...] = ()
+    """Fields without which it does not go: lag (2008:206) 4 § wants the circumstances stated."""
+    longest_period: int | None = Field(default=None, ge=1)
+    """Most days that a question may be about; it must always lie within the case's own period (JO 2031-2015)."""
+    consent: bool = False
+    """True: only with the person's consent that covers the recipient (SFB 30 kap. 10 §)."""
+    suspicion: bool = False
+    """True: only with written reasons to suspect a wrong payment (SFB 110 kap. 31 a and 33 §§)."""
+
+
 class Basis(_Model):
-    """Why one kind of information may pass from one type of partner (`config/law/bases.toml`)."""
+    """Why one kind of information may pass from one type of partner, or to it (`config/law/bases.toml`)."""
 
     id: str = Field(pattern=_NAME)
-    direction: Literal["inbound_push", "inbound_answer"]
+    direction: Literal["inbound_push", "inbound_answer", "fk_question", "fk_push"]
     partner_type: str
     contract: ContractId
     kind: str
@@ -209,6 +218,8 @@ class Basis(_Model):
     """Categories that only a person may release: free text, for one."""
     cited: tuple[str, ...] | None = None
     """If given, what the partner itself cites must be among these."""
+    outbound: Outbound | None = None
+    """For `fk_question` and `fk_push`, and only for them."""
     standing_decision: str | None = None
     """Reference to the documented decision that answers a balancing test; without one such a basis refers."""
     retention: str
@@ -217,6 +228,11 @@ class Basis(_Model):
     approved_by: tuple[str, ...] = Field(min_length=2)
     giltig_fom: date
     giltig_tom: date | None = None
+
+    @property
+    def inward(self) -> bool:
+        """Whether it is about what comes in; else about what goes out."""
+        return self.direction in {"inbound_push", "inbound_answer"}
 
 
 class Queue(_Model):
@@ -243,6 +259,19 @@ class Queue(_Model):
         return benefits is None or (bool(self.benefits) and benefits.issuperset(self.benefits))
 
 
+class Asker(_Model):
+    """One of Försäkringskassan's own systems that may send and ask (`config/askers.toml`)."""
+
+    id: AskerId = Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")
+    name: str
+    contracts: tuple[ContractId, ...] = Field(min_length=1)
+    """What it may send or ask."""
+    purposes: tuple[str, ...] = Field(min_length=1)
+    """What it may do so for: closed list, SFB 114 kap. 8-9 §§."""
+    queue: str
+    """Where outcomes and answers come back, in `queues.toml`: a queue that may serve what is answered."""
+
+
 class Configuration(_Model):
     """Everything that was read, and a hash of the law as it was read."""
 
@@ -253,6 +282,7 @@ class Configuration(_Model):
     categories: Mapping[str, Category]
     """Words in element names that give away what an unknown element holds."""
     queues: tuple[Queue, ...]
+    askers: Mapping[AskerId, Asker]
     services: Services = Services()
     """Servers in the place of embedded drivers, from `services.toml` in the `data` folder."""
     policy: str
@@ -301,26 +331,43 @@ def _toml(path: Path) -> dict[str, object]:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
-_OF_THE_CONFIGURATION = {"": ("schemas", "partners", "law", "queues", "data")}
+_OF_THE_CONFIGURATION = {"": ("schemas", "partners", "law", "queues", "askers", "data")}
 _OF_THE_DATA = {
     "listen": ("certificate", "key"),
     "keys": tuple(Keys.model_fields),
     "store": ("path",),
     "trust": ("anchors", "intermediates", "revocation"),
+    "endpoint": ("anchors",),
 }
+
+
+_ON_TOKENS = ("keys.receipt", "keys.receipt_rsa", "keys.receipt_next.key", "keys.receipt_rsa_next.key")
 
 
 def _absolute(table: dict[str, object], paths: Mapping[str, tuple[str, ...]], folder: Path) -> None:
     for name, keys in paths.items():
         part = table.get(name) if name else table
-        if not isinstance(part, dict):
-            continue
-        for key in keys:
-            value = part.get(key)
-            if isinstance(value, str):
-                part[key] = str((folder / value).resolve())
-            elif isinstance(value, list):
-                part[key] = [str((folder / item).resolve()) if isinstance(item, str) else item for item in value]
+        for one in part if isinstance(part, list) else [part]:
+            if isinstance(one, dict):
+                _resolve(one, keys, folder, name)
+
+
+def _resolve(part: dict[str, object], keys: tuple[str, ...], folder: Path, name: str) -> None:
+    for key in keys:
+        value, where = part.get(key), f"{name}.{key}" if name else key
+        if isinstance(value, str):
+            part[key] = _located(value, folder, where)
+        elif isinstance(value, list):
+            part[key] = [_located(item, folder, where) if isinstance(item, str) else item for item in value]
+        elif isinstance(value, dict):
+            _resolve(value, ("key", "certificate"), folder, where)
+
+
+def _located(value: str, folder: Path, key: str) -> Path | Token:
+    found = located(value, folder, key)
+    if isinstance(found, Token) and key not in _ON_TOKENS:
+        raise ConfigError(f"{key}: is a file or a credential; on a token may be: {', '.join(_ON_TOKENS)}")
+    return found
 
 
 def _rows(path: Path, table: str, kind: type[_M]) -> tuple[_M, ...]:
@@ -342,7 +389,7 @@ def _gateway(path: Path, data: Path | None) -> Gateway:
     if data is not None:
         table["data"] = str(data.resolve())
     folder = table.get("data")
-    if isinstance(folder, str):
+    if isinstance(folder, str | Path):
         _absolute(table, _OF_THE_DATA, Path(folder))
     return _build(Gateway, table, str(path))
 
@@ -355,8 +402,7 @@ def _partners(folder: Path, data: Path) -> dict[PartnerId, Partner]:
         partner = _build(Partner, table, str(path))
         if partner.id != path.stem:
             raise ConfigError(f"{path}: id: must be the file's name, {path.stem}")
-        if (partner.kind == "class") != (partner.trust.subject is None):
-            raise ConfigError(f"{path}: trust.subject: an agency is pinned to a subject, a class is not")
+        partner.check(str(path))
         partners[partner.id] = partner
     if not partners:
         raise ConfigError(f"{folder}: no partner is configured: one <id>.toml each")
@@ -375,6 +421,15 @@ def _services(data: Path) -> Services:
         if isinstance(part, dict):
             _absolute(part, {"": keys}, data)
     return _build(Services, table, str(path))
+
+
+def _askers(path: Path) -> dict[AskerId, Asker]:
+    askers: dict[AskerId, Asker] = {}
+    for asker in _rows(path, "asker", Asker):
+        if asker.id in askers:
+            raise ConfigError(f"{path}: id: {asker.id} is used twice")
+        askers[asker.id] = asker
+    return askers
 
 
 class _Categories(_Model):
@@ -404,6 +459,7 @@ def load(path: Path, *, data: Path | None = None) -> Configuration:
         bases=_rows(law / "bases.toml", "basis", Basis),
         categories=_build(_Categories, _toml(law / "categories.toml"), str(law / "categories.toml")).words,
         queues=_rows(gateway.queues, "queue", Queue),
+        askers=_askers(gateway.askers),
         services=_services(gateway.data),
         policy=_policy(law),
     )

@@ -33,6 +33,8 @@ class Turn(StrEnum):
     LEASES = "leases"
     LETTERS = "letters"
     """Records and judges dead letters."""
+    DISPATCHES = "dispatches"
+    """Numbers commands, dispatches, instructions and pauses; makes transitions that have neither leaf nor event."""
 
 
 class Rows(Protocol):

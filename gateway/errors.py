@@ -4,7 +4,8 @@
     ├── RejectedError     the sender's doing, final: MalformedError UntrustedError ContractError PurposeError
     │                     ConflictError
     ├── UnavailableError  ours, temporary: safe to resend
-    ├── DeliveryError     the far side                RefusedError (final)  UncertainError (may have happened)
+    ├── DeliveryError     the far side                RefusedError (final)  PostponedError (has not happened)
+    │                                                 UncertainError (may have happened)
     ├── ConfigError       at start-up only: names file, key and the accepted keys
     └── IntegrityError    our own records disagree: stop, do not repair
 
@@ -59,9 +60,18 @@ class UnavailableError(GatewayError):
 class DeliveryError(GatewayError):
     """The far side's doing."""
 
+    def __init__(self, code: codes.Code, detail: str = "", *, partner_code: str | None = None) -> None:
+        """`partner_code` is the partner's own, kept as it wrote it; its texts are not, as they may tell of a person."""
+        super().__init__(code, detail)
+        self.partner_code = partner_code
+
 
 class RefusedError(DeliveryError):
     """The far side refused: final."""
+
+
+class PostponedError(DeliveryError):
+    """It has certainly not happened, and may later: the same id is sent again."""
 
 
 class UncertainError(DeliveryError):

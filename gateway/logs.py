@@ -53,6 +53,8 @@ class Happened(StrEnum):
     RELOADED = "configuration.reloaded"
     RELOAD_REFUSED = "configuration.refused"
     REVOCATION_READ = "revocation.read"
+    KEYS_READ = "keys.read"
+    """Keys, or certificates that we show."""
     BROKER_READY = "broker.ready"
     BROKER_LOST = "broker.lost"
     BROKER_BLOCKED = "broker.blocked"
@@ -61,6 +63,18 @@ class Happened(StrEnum):
     EVENT_BURIED = "event.buried"
     EVENT_LATE = "event.late"
     INBOX_WAITS = "inbox.waits"
+    COMMAND_TAKEN = "command.taken"
+    COMMAND_REPEATED = "command.repeated"
+    COMMAND_REFUSED = "command.refused"
+    DISPATCH_ATTEMPTED = "dispatch.attempted"
+    MAILBOX_FETCHED = "mailbox.fetched"
+    MAILBOX_ACKNOWLEDGED = "mailbox.acknowledged"
+    DISPATCH_ENDED = "dispatch.ended"
+    """Also when a person must decide."""
+    DISPATCHER_TROUBLE = "dispatcher.trouble"
+    PARTNER_FAILING = "partner.failing"
+    PARTNER_RESTING = "partner.resting"
+    PARTNER_WELL = "partner.well"
     INTEGRITY = "integrity"
     FAULT = "fault"
     LIBRARY = "library"
@@ -98,6 +112,9 @@ _MESSAGE = {
 _WHERE = {"error": Shape.NAME, "place": Shape.PLACE}
 _SERVER = {"address": Shape.ADDRESS, "workers": Shape.NUMBER, "process": Shape.NUMBER}
 _EVENT = {"queue": Shape.ADDRESS, "reference": Shape.HASH}
+_COMMAND = {"asker": Shape.ADDRESS, "contract": Shape.CONTRACT, "reference": Shape.HASH, "records": Shape.NUMBER}
+_PARTNER = {"partner": Shape.PARTNER, "contract": Shape.CONTRACT}
+_DISPATCH = {"reference": Shape.HASH, "state": Shape.WORD, "code": Shape.CODE}
 _STOPPED = _MESSAGE | {"code": Shape.CODE, "step": Shape.WORD}
 
 EVENTS: Mapping[Happened, Row] = {
@@ -114,6 +131,7 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.RELOADED: Row("info", {"policy": Shape.HASH, "restart": Shape.TEXT}),
     Happened.RELOAD_REFUSED: Row("error", {"detail": Shape.TEXT}),
     Happened.REVOCATION_READ: Row("info", {}),
+    Happened.KEYS_READ: Row("info", {}),
     Happened.BROKER_READY: Row("info", {"link": Shape.TEXT}),
     Happened.BROKER_LOST: Row("warning", {"link": Shape.TEXT, "why": Shape.NAME}),
     Happened.BROKER_BLOCKED: Row("warning", {"link": Shape.TEXT}),
@@ -122,6 +140,17 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.EVENT_BURIED: Row("error", _EVENT | {"reason": Shape.WORD}),
     Happened.EVENT_LATE: Row("warning", _EVENT),
     Happened.INBOX_WAITS: Row("warning", {"queue": Shape.ADDRESS, "code": Shape.CODE, "attempt": Shape.NUMBER}),
+    Happened.COMMAND_TAKEN: Row("info", _COMMAND),
+    Happened.COMMAND_REPEATED: Row("info", _COMMAND),
+    Happened.COMMAND_REFUSED: Row("warning", {"code": Shape.CODE, "detail": Shape.TEXT}),
+    Happened.DISPATCH_ATTEMPTED: Row("info", _PARTNER | _DISPATCH | {"attempt": Shape.NUMBER, "ms": Shape.NUMBER}),
+    Happened.MAILBOX_FETCHED: Row("info", _MESSAGE),
+    Happened.MAILBOX_ACKNOWLEDGED: Row("info", _MESSAGE),
+    Happened.DISPATCH_ENDED: Row("info", _DISPATCH),
+    Happened.DISPATCHER_TROUBLE: Row("error", {"code": Shape.CODE, "detail": Shape.TEXT}),
+    Happened.PARTNER_FAILING: Row("warning", _PARTNER | {"code": Shape.CODE}),
+    Happened.PARTNER_RESTING: Row("warning", _PARTNER),
+    Happened.PARTNER_WELL: Row("info", _PARTNER),
     Happened.INTEGRITY: Row("critical", {"code": Shape.CODE, "detail": Shape.TEXT}),
     Happened.FAULT: Row("error", _WHERE),
     Happened.LIBRARY: Row("warning", _WHERE | {"logger": Shape.NAME, "text": Shape.TEXT}),

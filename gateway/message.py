@@ -106,6 +106,8 @@ class Shape(StrEnum):
     """`2026-01`."""
     REDUCED = "reduced"
     """A day as far as it is known: `2003-02-17`, `2003-02`, `2003`; eight digits where no calendar has it."""
+    MOMENT = "moment"
+    """To the minute or second, with its zone (RFC 3339): `2026-03-10T09:00+01:00`."""
 
 
 Rows = Mapping[str, Shape]
@@ -253,6 +255,8 @@ class Provenance:
     created: datetime
     """The signed `wsu:Created`, UTC."""
     received_at: datetime
+    relates_to: MessageId | None = None
+    """The message that this one answers: the signed `wsa:RelatesTo`, where there is exactly one and it is plain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,12 +52,20 @@ class Protections(Protocol):
         ...
 
 
+EVENT_LIMIT = 1024 * 1024
+"""Bytes of one event's body that every broker takes, and no more: a queue of such is slow for everybody on it."""
+
+
 class Publication(StrEnum):
     """What the broker said of one event: only CONFIRMED lets the outbox forget it."""
 
     CONFIRMED = "confirmed"
     RETURNED = "returned"
+    """No such queue."""
     REFUSED = "refused"
+    """Not now: a full queue."""
+    TOO_LARGE = "too_large"
+    """Never: it is on no queue, and `Outbox.bury` ends it."""
     UNKNOWN = "unknown"
 
 
@@ -66,19 +74,34 @@ class Pending:
     """An event in the outbox, and its place in commit order."""
 
     number: int
-    """Grows with every commit while anything is in the outbox; begins anew when it has been empty."""
+    """Above all that were in the outbox at its commit. Those at the end are given again when they are settled."""
     event: Event
 
 
 class Outbox(Protocol):
     """Committed events that no broker has confirmed yet."""
 
-    def pending(self, limit: int, *, beyond: int = 0) -> Sequence[Pending]:
-        """Return the oldest unconfirmed events with a number above `beyond`, in commit order."""
+    def pending(self, limit: int, *, beyond: int = 0, overtaking: bool = False) -> Sequence[Pending]:
+        """Return the oldest unconfirmed events with a number above `beyond`, in commit order.
+
+        `overtaking` then leaves out those whose person has an earlier one anywhere in the outbox: the others may go
+        first. So it may return fewer though there are more beyond them.
+        """
+        ...
+
+    def newest(self) -> int:
+        """Return the highest number; 0 where there is no event."""
         ...
 
     def settle(self, confirmed: Sequence[Pending]) -> None:
         """Forget events that the broker CONFIRMED."""
+        ...
+
+    def bury(self, dead: Sequence[Pending], *, reason: str) -> None:
+        """Make events that the broker never takes dead letters, one for each of their queues, in place of sending them.
+
+        Both or neither: no event is lost, and none is both. `reason` is a class of failure.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -36,6 +36,7 @@ class Roles(_Model):
     front: str = "gateway_front"
     relay: str = "gateway_relay"
     integrator: str = "gateway_integrator"
+    dispatcher: str = "gateway_dispatcher"
     operator: str = "gateway_operator"
     auditor: str = "gateway_auditor"
 
@@ -64,6 +65,10 @@ class PostgreSQL(_Model):
         return dsn
 
 
+Login = Literal["publisher", "consumer", "collector", "monitor", "asker"]
+"""What a connection to RabbitMQ is for."""
+
+
 class Account(_Model):
     """How one duty logs in to RabbitMQ: by certificate (EXTERNAL), else by name and password file (PLAIN)."""
 
@@ -89,6 +94,8 @@ class Accounts(_Model):
     """Reads queues, writes dead letters."""
     collector: Account | None = None
     """Reads dead letters."""
+    asker: Account | None = None
+    """Gives commands: writes to their exchange, reads nothing. For our own systems; the gateway needs none."""
     monitor: Account | None = None
     """Sees the broker through its management interface, for `gateway broker check` and `queue list`."""
 
@@ -102,7 +109,7 @@ class Accounts(_Model):
                 )
         return self
 
-    def of(self, duty: Literal["publisher", "consumer", "collector", "monitor"]) -> Account:
+    def of(self, duty: Login) -> Account:
         """Return the account of a duty. Raises ConfigError where this machine has none."""
         account: Account | None = getattr(self, duty)
         if account is None:
@@ -126,7 +133,7 @@ class RabbitMQ(_Model):
     window: int = Field(default=512, ge=1, le=10_000)
     """Most messages published and not confirmed yet."""
     prefetch: int = Field(default=100, ge=1, le=300)
-    """Most events lent to a consumer at once, over all its partitions."""
+    """Most events in a consumer's hand at once, over all its partitions; all of them must be done in 15 minutes."""
     heartbeat: Annotated[int, Field(ge=10, le=300)] = 30
     """Seconds. Never 0: half-open connections would never be noticed."""
     blocked_timeout: Seconds = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1))
@@ -155,9 +162,6 @@ class Services(_Model):
 PATHS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("postgresql",): ("passfile",),
     ("rabbitmq",): ("authority",),
-    **{
-        ("rabbitmq", "accounts", duty): ("certificate", "key", "password_file")
-        for duty in ("publisher", "consumer", "collector", "monitor")
-    },
+    **{("rabbitmq", "accounts", duty): ("certificate", "key", "password_file") for duty in get_args(Login)},
 }
 """Which values are paths, by table: relative to `data`."""

@@ -10,16 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.trust.issuing import AUTHORITY, SERVER_AUTH, SIGNER, Issued, KeyKind, Profile, crl, issue
+from gateway.trust.issuing import AUTHORITY, CLIENT_AUTH, SERVER_AUTH, SIGNER, Issued, KeyKind, Profile, crl, issue
 from tests.payloads import ORGANISATIONS
 
 FOREVER = datetime.fromisoformat("2099-12-31T00:00:00+00:00")
 LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 _TLS = Profile(kind=KeyKind.P256)
 _SIGN = replace(SIGNER, kind=KeyKind.P256)
+_SERVER = replace(_TLS, extended_key_usage=(SERVER_AUTH,), names=("localhost", "127.0.0.1", "::1"))
+_CLIENT = replace(_TLS, extended_key_usage=(CLIENT_AUTH,))
+OURSELVES = "2021005521"
 _NAMES = {
     "skatteverket": "Skatteverket",
     "arbetsformedlingen": "Arbetsförmedlingen",
@@ -76,6 +80,21 @@ class Authorities:
         )
         self.credentials[name] = made = issue(above, filled, now=self.now)
         return made
+
+    def server(self, partner: str, *, under: str | None = None, **changes: Any) -> Issued:
+        """Issue a certificate for a partner's TLS server on loopback; the changes are of its profile."""
+        return self.issue(f"{partner}-server", partner, replace(_SERVER, **changes), under=under)
+
+    def client(self, *, under: str = "agencies") -> Issued:
+        """Issue the certificate that we ourselves call with."""
+        profile = replace(
+            _CLIENT,
+            common_name="Utbyte",
+            organisation="Försäkringskassan",
+            serial_numbers=(f"16{OURSELVES}",),
+            not_after=self.now + self.life,
+        )
+        return issue(self.roots[under], profile, now=self.now)
 
     def revoke(self, issued: Issued) -> None:
         self.revoked.append(issued)

@@ -15,10 +15,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import codes
-from gateway.audit import leaf, note
+from gateway.audit import leaf, note, tree
 from gateway.audit.checkpoint import Checkpoint
 from gateway.broker import schedule
 from gateway.config import Queue
+from gateway.database import written
 from gateway.errors import ContractError, PurposeError
 from gateway.message import (
     Admitted,
@@ -55,7 +56,7 @@ from gateway.sqlite import File
 from gateway.store import create, steps
 from gateway.store.integrator import Integrator
 from gateway.store.journal import StoredJournal
-from gateway.store.place import ANCHOR, DATABASE, Duty, Place, PostgresPlace, SqlitePlace
+from gateway.store.place import ANCHOR, DATABASE, Duty, Place, PostgresPlace, SqlitePlace, upgrade_file
 from tests.services import Found
 
 ORIGIN = "utbyte.forsakringskassan.example/audit"
@@ -273,6 +274,19 @@ def store(folder: Path) -> SqlitePlace:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in _empty_store().items():
         (folder / name).write_bytes(data)
+    return SqlitePlace(folder)
+
+
+def older(folder: Path, revision: str) -> SqlitePlace:
+    """A new store in `folder` with the schema of an earlier program; what this one's journal writes fits in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = File(folder / DATABASE, create=True)
+    upgrade_file(folder / DATABASE, revision)
+    signed = _empty_store()[ANCHOR]
+    with file.writing():
+        file.insert("checkpoints", "size, root, note, at", [(0, tree.EMPTY, signed, written(NOON))])
+    file.close()
+    (folder / ANCHOR).write_bytes(signed)
     return SqlitePlace(folder)
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.config import Queue
 from gateway.services import PostgreSQL, RabbitMQ
 from gateway.store.place import PostgresPlace
-from tests import builders
+from tests import builders, tokens
 from tests.services import Found, own
 from tests.world import World, crashes_are_expected
 
@@ -75,3 +75,9 @@ def own_postgresql() -> Iterator[Found]:
     """A PostgreSQL to be killed and paused. Leave it running."""
     with own("postgresql") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def box(tmp_path_factory) -> tokens.Box:
+    """A token of this process's own."""
+    return tokens.Box.make(tmp_path_factory.mktemp("token"))

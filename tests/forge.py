@@ -62,6 +62,7 @@ HMAC_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 
 ID = f"{{{WSU}}}Id"
 PARTS = ("Timestamp", "Body", "MessageID", "To", "Action")
+ANSWER = (*PARTS, "RelatesTo")
 
 
 def content_type(version: str, charset: str | None = "utf-8") -> str:
@@ -119,6 +120,7 @@ class Recipe:
     version: str = SOAP_11
     to: str | None = "https://gateway.example/soap"
     action: str | None = None
+    relates_to: str | None = None
     created: str | None = None
     expires: str | None = None
     id_name: str = ID
@@ -138,7 +140,8 @@ def build(recipe: Recipe) -> Envelope:
     prefix = "soap" if recipe.version == SOAP_11 else "env"
     root = etree.Element(f"{{{recipe.version}}}Envelope", nsmap={prefix: recipe.version})
     header = etree.SubElement(root, f"{{{recipe.version}}}Header")
-    for local, value in (("MessageID", recipe.message_id), ("To", recipe.to), ("Action", recipe.action)):
+    said = {"MessageID": recipe.message_id, "To": recipe.to, "Action": recipe.action, "RelatesTo": recipe.relates_to}
+    for local, value in said.items():
         if value is not None:
             made = etree.SubElement(
                 header, f"{{{WSA}}}{local}", {recipe.id_name: local}, nsmap={"wsa": WSA, "wsu": WSU}
@@ -246,6 +249,12 @@ def resign(envelope: Envelope, credential: Credential) -> Envelope:
 def signed(recipe: Recipe) -> Envelope:
     """Make the honest signed message."""
     return sign(build(recipe), recipe.credential)
+
+
+def answered(recipe: Recipe) -> Envelope:
+    """Make an honest signed answer: what it answers is signed too."""
+    envelope = build(recipe)
+    return sign(envelope, recipe.credential, refs=references(envelope, ANSWER))
 
 
 def token_reference(uri: str = "#X509") -> etree._Element:

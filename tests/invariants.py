@@ -131,14 +131,20 @@ def _placed(world: World) -> Counter[tuple[str, str]]:
 
 
 def _allowed(world: World, body: bytes) -> set[str]:
-    """Work out from the event alone where it may be: its labels against what each queue declares."""
+    """Work out from the event alone where it may be: its labels against what each queue declares.
+
+    Nothing that came by itself may be where an asker's answers are, or among the commands.
+    """
     event = orjson.loads(body)
+    apart = {asker.queue for asker in world.configuration.askers.values()}
+    apart.add(world.configuration.gateway.sending.commands)
     purposes = set(event["purposes"].split())
     benefits = set(event["benefits"].split()) if "benefits" in event else None
     return {
         queue.name
         for queue in world.configuration.queues
         if event["type"] in queue.types
+        and queue.name not in apart
         and purposes >= set(queue.purposes)
         and (benefits is None or (queue.benefits and benefits >= set(queue.benefits)))
     }

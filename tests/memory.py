@@ -11,8 +11,8 @@ from gateway import codes
 from gateway.config import Queue
 from gateway.errors import ConflictError, UnavailableError
 from gateway.message import Accepted, Event, EventId, Learned, Protection, Pseudonym, Ready, Refusal, Replay
-from gateway.ports import Clock, DeadLetter, Delivery, Pending, Publication
-from gateway.store.entries import RANK
+from gateway.ports import EVENT_LIMIT, Clock, DeadLetter, Delivery, Pending, Publication
+from gateway.store.rows import RANK
 
 
 class MemoryJournal:
@@ -71,6 +71,7 @@ class MemoryOutbox:
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
         self.rows: list[Pending] = []
+        self.buried: list[tuple[EventId, str]] = []
         self.add(events)
 
     @property
@@ -81,8 +82,19 @@ class MemoryOutbox:
         first = self.rows[-1].number + 1 if self.rows else 1
         self.rows += [Pending(number=number, event=event) for number, event in enumerate(events, start=first)]
 
-    def pending(self, limit: int, *, beyond: int = 0) -> Sequence[Pending]:
-        return [row for row in self.rows if row.number > beyond][:limit]
+    def pending(self, limit: int, *, beyond: int = 0, overtaking: bool = False) -> Sequence[Pending]:
+        first: dict[Pseudonym, int] = {}
+        for row in self.rows:
+            first.setdefault(row.event.partition, row.number)
+        found = [row for row in self.rows if row.number > beyond][:limit]
+        return [row for row in found if not overtaking or first[row.event.partition] == row.number]
+
+    def newest(self) -> int:
+        return self.rows[-1].number if self.rows else 0
+
+    def bury(self, dead: Sequence[Pending], *, reason: str) -> None:
+        self.buried += [(one.event.id, reason) for one in dead]
+        self.settle(dead)
 
     def settle(self, confirmed: Sequence[Pending]) -> None:
         gone = {(row.number, row.event.id) for row in confirmed}
@@ -145,6 +157,8 @@ class MemoryBroker:
         for event in events:
             known = event.queues and all(name in self.queues for name in event.queues)
             answer = self.answer(event) if known else Publication.RETURNED
+            if len(event.body) > EVENT_LIMIT:
+                answer = Publication.TOO_LARGE
             if known and self.persists(answer):
                 self._put(event)
             answers.append(answer)

@@ -13,7 +13,7 @@ from gateway.inbound.path import Rules
 from gateway.message import Protection, Pseudonym
 from gateway.ports import Protections
 from gateway.privacy import law
-from gateway.trust import chain, pseudonym, receipt, sealing
+from gateway.trust import chain, keys, pseudonym, sealing
 from gateway.trust.issuing import SIGNER, Issued, KeyKind, Profile, issue
 from gateway.trust.signing import SigningKey
 
@@ -47,15 +47,15 @@ def receipt_credential(now: datetime, kind: KeyKind = KeyKind.P256) -> Issued:
     return issue(None, profile, now=now)
 
 
-def signers(credential: Issued) -> receipt.Signers:
-    return receipt.Signers(p256=SigningKey(key=credential.key, certificate=credential.der))
+def signers(credential: Issued) -> keys.Signers:
+    return keys.Signers(p256=SigningKey(key=credential.key, certificate=credential.der))
 
 
 def build(
     read: config.Configuration,
     *,
     random: Callable[[int], bytes],
-    receipts: receipt.Signers,
+    receipts: keys.Signers,
     protections: Protections | None = None,
     agreed: registry.Registry | None = None,
 ) -> Rules:
@@ -65,8 +65,8 @@ def build(
         limits=read.gateway.limits,
         trust=chain.Trust.build(read.partners),
         contracts=agreed,
-        law=law.Law.build(read, agreed.kinds()),
-        routes=compose.Routes.build(read.queues, read.bases),
+        law=law.Law.build(read, agreed.kinds(), agreed.outgoing),
+        routes=compose.Routes.build(read.queues, read.bases, compose.Own.of(read, agreed.outgoing)),
         protections=protections or Nobody(),
         pseudonyms=pseudonym.Pseudonyms(PSEUDONYM),
         sealer=sealing.Sealer(KEY_ID, SEALING, random),

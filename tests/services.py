@@ -109,8 +109,9 @@ class Found:
         return self._at(name)
 
     def sweep(self, *, older: float = 2 * 3600) -> None:
-        """Drop copies that are older than so many seconds: their tests have ended."""
+        """Drop copies that are older than so many seconds, as their tests have ended, and make roles that lack."""
         with self.superuser() as connection:
+            postgresql.complete(self.folder, connection)
             rows = connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]+_'").fetchall()
             for (name,) in rows:
                 if time.time() - int(str(name).split("_")[1], 16) > older:

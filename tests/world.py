@@ -167,7 +167,7 @@ class World:
             place, clock=self.clock, learned=self.protections.refresh, faults=self._fault, group=8
         )
         self.broker = EmbeddedBroker(self.store / QUEUES, self.configuration.queues, clock=self.clock)
-        self.outbox = StoredOutbox(place)
+        self.outbox = StoredOutbox(place, clock=self.clock)
         self._relay = Relay(self.outbox, self.broker, lease=lambda: True, random=self.chance.random, faults=self._fault)
         self._integrator = Integrator(
             place,

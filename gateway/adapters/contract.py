@@ -1,7 +1,7 @@
 """What a contract is: the agreement with one partner on one kind of message, as data and one reading function.
 
 Adding a contract is one module in `adapters/<partner>/` with a `CONTRACT`, an XSD and WSDL in `schemas/<partner>/`, and
-rows in `config/`. Nothing else: the registry finds it by its folder.
+rows in `config/`. Nothing else: the registry finds it by its folder. What goes out has an `OUTGOING` (`outgoing.py`).
 """
 
 from __future__ import annotations
@@ -62,3 +62,5 @@ class Contract:
     """Wraps our receipt element (canonical text) in the contract's own answer element (canonical text)."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """Code name -> Clark name of the contract's own fault detail, with one child `message` in the same namespace."""
+    solicited: bool = False
+    """True: comes only as the answer to a question of ours. No address takes it, and no partner may send it."""

@@ -1,54 +1,62 @@
-"""Which contracts there are, and the step that holds a message to its own.
+"""Which contracts there are, and the steps that hold a message to its own.
 
-A contract is found by its folder: every module of `adapters/<partner>/` with a `CONTRACT` is one, and nothing lists
-them. Schemas are read once into memory and compiled from there: neither disk nor network can change what was agreed
-while the gateway runs. An XMLSchema keeps its errors in itself and does not scale over threads, so every thread has its
-own (a few milliseconds, once).
+A contract is found by its folder: every module of `adapters/<partner>/` with a `CONTRACT` (what comes in) or an
+`OUTGOING` (what goes out) or both is one, and nothing lists them. Schemas are read once into memory and compiled from
+there. An XMLSchema keeps its errors in itself and does not scale over threads, so every thread has its own (a few
+milliseconds, once).
 
 libxml2's messages quote the value that broke a rule. Only line, names and rule go on from here, never the message.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from gateway import adapters, codes
+from gateway import codes, endings
+from gateway.adapters import found
 from gateway.adapters.contract import Contract, Occasion, Sender
+from gateway.adapters.outgoing import Outgoing
+from gateway.adapters.schemas import compiled
 from gateway.codes import Code
+from gateway.dispatch import Interaction
 from gateway.errors import ConfigError, ContractError, MalformedError
 from gateway.message import ContractId, FieldSpec, Record, Valid, Verified
+from gateway.partners import Partner
 from gateway.soap import xml
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_XSD = "{http://www.w3.org/2001/XMLSchema}"
-_LOADING = tuple(_XSD + name for name in ("import", "include", "redefine"))
 _MOST = 5_000
 """Elements beside each other. lxml finds the path of every error by counting siblings, so a message that is wrong in
 each of 45,000 records took 3 s to refuse; with 5,000 it is a quarter of one."""
 _DECLARED = re.compile(rb'\bname="([^"]+)"')
-_MEMORY = "memory:/"
-"""Where the schemas stand for libxml2: an address that nothing but our resolver answers."""
 
 
 class Registry(Mapping[ContractId, Contract]):
-    """Every contract by id, with its schema compiled. Made by `load`."""
+    """Every contract by id, with its schema compiled. Made by `load`.
 
-    def __init__(self, contracts: Mapping[ContractId, Contract], sources: Mapping[str, bytes]) -> None:
+    The mapping itself is of what comes in; what goes out is `outgoing`.
+    """
+
+    def __init__(
+        self,
+        contracts: Mapping[ContractId, Contract],
+        sources: Mapping[str, bytes],
+        outgoing: Mapping[ContractId, Outgoing] | None = None,
+    ) -> None:
         """Take contracts, and the XSDs they need by path below `schemas/`."""
         self._contracts = contracts
+        self.outgoing: Mapping[ContractId, Outgoing] = outgoing or {}
         self._sources = sources
         self._local = threading.local()
         self.declared = frozenset(name.decode() for text in sources.values() for name in _DECLARED.findall(text))
@@ -66,12 +74,17 @@ class Registry(Mapping[ContractId, Contract]):
             for path in sorted(schemas.rglob("*.xsd"))
             if path.is_file()
         }
-        contracts = {contract.id: contract for contract in _discovered()}
-        registry = cls(contracts, sources)
-        for contract in contracts.values():
-            if not (schemas / contract.schema).with_suffix(".wsdl").is_file():
-                raise ConfigError(f"{schemas}: {contract.id} has no WSDL beside {contract.schema}")
-            registry.schema(contract)
+        agreed = list(found.agreements())
+        contracts = {one.id: one for one in agreed if isinstance(one, Contract)}
+        outgoing = {one.id: one for one in agreed if isinstance(one, Outgoing)}
+        registry = cls(contracts, sources, outgoing)
+        for one in agreed:
+            wsdl = one.wsdl if isinstance(one, Outgoing) else str(PurePosixPath(one.schema).with_suffix(".wsdl"))
+            if not (schemas / wsdl).is_file():
+                raise ConfigError(f"{schemas}: {one.id} has no WSDL {wsdl}")
+            registry.schema(one)
+        for going in outgoing.values():
+            found.check(going, contracts)
         return registry
 
     def __getitem__(self, contract: ContractId) -> Contract:
@@ -84,22 +97,49 @@ class Registry(Mapping[ContractId, Contract]):
         return len(self._contracts)
 
     def kinds(self) -> dict[ContractId, Mapping[str, Mapping[str, FieldSpec]]]:
-        """Return what every contract can tell: information type -> field -> what it is."""
-        return {contract.id: contract.kinds for contract in self._contracts.values()}
+        """Return what every contract can tell, in and out: information type -> field -> what it is."""
+        kinds = {contract.id: contract.kinds for contract in self._contracts.values()}
+        return kinds | {going.id: {**kinds.get(going.id, {}), **going.kinds} for going in self.outgoing.values()}
 
-    def schema(self, contract: Contract) -> etree.XMLSchema:
+    def agree(self, partner: Partner) -> None:
+        """Hold a partner's file to the contracts: what it may send, where it is reached for what, and their settings.
+
+        Raises ConfigError, which names the key and what is accepted.
+        """
+        where = f"partner {partner.id}"
+        sent = [one.id for one in self._contracts.values() if not one.solicited]
+        _known(f"{where}: contracts", partner.contracts, sent)
+        for number, endpoint in enumerate(partner.endpoint, start=1):
+            key = f"{where}: [[endpoint]] {number}"
+            _known(f"{key}: contracts", endpoint.contracts, self.outgoing)
+            _settings(key, [self.outgoing[contract] for contract in endpoint.contracts], endpoint.settings)
+        if partner.mailbox is not None:
+            key = f"{where}: [mailbox]: contracts"
+            _known(key, partner.mailbox.contracts, [*self.outgoing])
+            for contract in partner.mailbox.contracts:
+                if self.outgoing[contract].interaction is Interaction.ASK:
+                    raise ConfigError(f"{key}: {contract} is a question: a mailbox cannot answer")
+
+    def schema(self, contract: Contract | Outgoing) -> etree.XMLSchema:
         """Return this thread's compiled schema of a contract. Raises ConfigError where it cannot be compiled."""
-        compiled: dict[str, etree.XMLSchema] = self._local.__dict__
-        schema = compiled.get(contract.schema)
+        return self._compiled(contract.schema)
+
+    def keep(self, path: str, element: _Element) -> None:
+        """Hold an element to the schema at a path below `schemas/`. Raises ContractError: CONTRACT_SCHEMA."""
+        _keeps(self._compiled(path), self.declared, codes.CONTRACT_SCHEMA, element)
+
+    def _compiled(self, path: str) -> etree.XMLSchema:
+        own: dict[str, etree.XMLSchema] = self._local.__dict__
+        schema = own.get(path)
         if schema is None:
-            schema = compiled[contract.schema] = _compiled(contract.schema, self._sources)
+            schema = own[path] = compiled(path, self._sources)
         return schema
 
 
 def validate(verified: Verified, registry: Registry) -> Valid:
     """Hold a message to the contract of its address, and read it into named fields per person.
 
-    1. The contract of the address is one of ours and has this root element (CONTRACT_UNKNOWN).
+    1. The contract of the address is one of ours, may be sent unasked and has this root element (CONTRACT_UNKNOWN).
     2. A signed wsa:Action, if any, is the contract's (CONTRACT_ACTION).
     3. The payload keeps the schema (CONTRACT_SCHEMA).
     4. It keeps the contract's other rules and speaks for its signer only; what it says is read (CONTRACT_…).
@@ -109,7 +149,7 @@ def validate(verified: Verified, registry: Registry) -> Valid:
     """
     provenance = verified.provenance
     contract = registry.get(provenance.contract)
-    if contract is None:
+    if contract is None or contract.solicited:
         raise ContractError(codes.CONTRACT_UNKNOWN)
     if verified.payload.tag != contract.root:
         raise ContractError(codes.CONTRACT_UNKNOWN, f"taken here: {contract.root}")
@@ -117,14 +157,55 @@ def validate(verified: Verified, registry: Registry) -> Valid:
         raise ContractError(codes.CONTRACT_ACTION)
     if len(verified.evidence) > _MOST * len("<a/>") and verified.evidence.count(b"<") > _MOST:
         _narrow(verified.payload)
-    records = _read(
-        contract,
-        verified.payload,
-        registry,
-        sender=Sender(organisation=provenance.organisation, certificate=verified.certificate),
-        on=provenance.created.date(),
-    )
+    records = _read(contract, verified.payload, registry, sender=_sender(verified), on=provenance.created.date())
+    if not records:
+        raise _nobody()
     return Valid(provenance=provenance, version=contract.version, records=records, evidence=verified.evidence)
+
+
+def read_answer(verified: Verified, contract: ContractId, registry: Registry) -> Valid:
+    """Hold a partner's answer to our question to its contract, and read it into named fields per person.
+
+    As `validate`, but an answer may be about nobody (then there are no records), and its signed wsa:Action, if any, is
+    that of an answer. That it answers *this* question is `Outgoing.result`'s to say, and only of what has been read.
+
+    Args:
+        verified: The answer.
+        contract: What was asked by: an id of `Registry.outgoing` whose `answer` is not None.
+        registry: The contracts.
+
+    Raises ContractError. Its detail tells lines, names and rules, never values.
+    """
+    going = registry.outgoing[contract]
+    if going.answer is None:
+        raise ContractError(codes.CONTRACT_UNKNOWN, f"{contract} is answered by a receipt")
+    agreed = registry[going.answer]
+    provenance = verified.provenance
+    if verified.payload.tag != agreed.root:
+        raise ContractError(codes.CONTRACT_UNKNOWN, f"the answer is: {agreed.root}")
+    if provenance.action not in {None, going.reply}:
+        raise ContractError(codes.CONTRACT_ACTION)
+    _narrow(verified.payload)
+    records = _read(agreed, verified.payload, registry, sender=_sender(verified), on=provenance.created.date())
+    return Valid(
+        provenance=replace(provenance, contract=agreed.id),
+        version=agreed.version,
+        records=records,
+        evidence=verified.evidence,
+    )
+
+
+def hold(payload: bytes, contract: ContractId, registry: Registry) -> None:
+    """Hold what we composed, in canonical form, to its own schema before it is sealed and signed.
+
+    Raises ContractError (GW-COMMAND-FORMAT): a code that no list has, a text that is too long. The detail names
+    elements and rules, never values.
+    """
+    going = registry.outgoing[contract]
+    element = xml.reparse(payload)
+    if element.tag != going.root:
+        raise ContractError(endings.COMMAND_FORMAT, "composed another element than the contract's")
+    _keeps(registry.schema(going), registry.declared, endings.COMMAND_FORMAT, element)
 
 
 def read_offline(
@@ -150,7 +231,10 @@ def read_offline(
     if not candidates:
         raise unknown(registry)
     chosen = next((one for one in candidates if registry.schema(one).validate(payload)), candidates[0])
-    return chosen, _read(chosen, payload, registry, sender=None, on=on)
+    records = _read(chosen, payload, registry, sender=None, on=on)
+    if not records and not chosen.solicited:
+        raise _nobody()
+    return chosen, records
 
 
 def unknown(registry: Registry) -> ContractError:
@@ -164,16 +248,21 @@ def _narrow(payload: _Element) -> None:
         raise ContractError(codes.CONTRACT_SCHEMA, f"more than {_MOST} elements beside each other: split the message")
 
 
+def _sender(verified: Verified) -> Sender:
+    return Sender(organisation=verified.provenance.organisation, certificate=verified.certificate)
+
+
 def _read(
     contract: Contract, payload: _Element, registry: Registry, *, sender: Sender | None, on: date
 ) -> tuple[Record, ...]:
     schema = registry.schema(contract)
     _keeps(schema, registry.declared, codes.CONTRACT_SCHEMA, payload)
     inner: Callable[[_Element], None] = partial(_keeps, schema, registry.declared, codes.CONTRACT_PAYLOAD)
-    records = contract.read(payload, Occasion(sender=sender, on=on, keeps=inner))
-    if not records:
-        raise ContractError(codes.CONTRACT_CONTENT, "nothing in it is about a person")
-    return records
+    return contract.read(payload, Occasion(sender=sender, on=on, keeps=inner))
+
+
+def _nobody() -> ContractError:
+    return ContractError(codes.CONTRACT_CONTENT, "nothing in it is about a person")
 
 
 def _keeps(schema: etree.XMLSchema, declared: frozenset[str], code: Code, element: _Element) -> None:
@@ -202,67 +291,17 @@ def _told(entry: etree._LogEntry, declared: frozenset[str]) -> str:
     return f"line {entry.line}: {what}: {rule}{expected}"
 
 
-def _discovered() -> Iterator[Contract]:
-    for package in pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}."):
-        if package.ispkg:
-            yield from _contracts(importlib.import_module(package.name))
+def _known(key: str, named: Iterable[ContractId], accepted: Iterable[ContractId]) -> None:
+    choice = sorted(accepted)
+    for contract in named:
+        if contract not in choice:
+            raise ConfigError(f"{key}: {contract}: accepted are {', '.join(choice)}")
 
 
-def _contracts(partner: ModuleType) -> Iterator[Contract]:
-    for module in pkgutil.iter_modules(partner.__path__, f"{partner.__name__}."):
-        contract = getattr(importlib.import_module(module.name), "CONTRACT", None)
-        if contract is None:
-            continue
-        place = "/".join(module.name.split(".")[-2:])
-        if not isinstance(contract, Contract) or contract.id != place:
-            raise ConfigError(f"{module.name}: CONTRACT must be a Contract with the id {place}")
-        yield contract
-
-
-class _FromMemory(etree.Resolver):
-    """Answers libxml2 from the schemas that were read, and with nothing at all for any other address."""
-
-    def __init__(self, sources: Mapping[str, bytes]) -> None:
-        self._sources = sources
-
-    def resolve(self, system_url: str, public_id: str, context: object) -> object:  # type: ignore[override]  # stubs
-        del public_id
-        text = self._sources.get(system_url.removeprefix(_MEMORY), b"")
-        return self.resolve_string(text, context, base_url=system_url)
-
-
-def _compiled(path: str, sources: Mapping[str, bytes]) -> etree.XMLSchema:
-    _closed(path, sources, set())
-    parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
-    parser.resolvers.add(_FromMemory(sources))
-    try:
-        return etree.XMLSchema(etree.fromstring(sources[path], parser, base_url=_MEMORY + path))
-    except etree.LxmlError as error:
-        raise ConfigError(f"schemas/{path}: {error}") from None
-
-
-def _closed(path: str, sources: Mapping[str, bytes], seen: set[str]) -> None:
-    """Check that a schema names only files we have: libxml2 would pass over a missing one with a warning."""
-    if path in seen:
-        return
-    seen.add(path)
-    if path not in sources:
-        raise ConfigError(f"schemas/{path}: no such file")
-    try:
-        root = etree.fromstring(sources[path], etree.XMLParser(no_network=True, resolve_entities=False))
-    except etree.XMLSyntaxError as error:
-        raise ConfigError(f"schemas/{path}: {error}") from None
-    for element in root.iterchildren(*_LOADING):
-        location = element.get("schemaLocation")
-        if location is not None:
-            _closed(_joined(path, location), sources, seen)
-
-
-def _joined(path: str, location: str) -> str:
-    parts: list[str] = []
-    for part in (PurePosixPath(path).parent / location).parts:
-        if part == ".." and parts:
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
+def _settings(key: str, agreed: Sequence[Outgoing], given: Mapping[str, str]) -> None:
+    wanted = {name: pattern for going in agreed for name, pattern in going.settings.items()}
+    for name in sorted(given.keys() | wanted.keys()):
+        if name not in wanted:
+            raise ConfigError(f"{key}: settings.{name}: accepted here are {', '.join(sorted(wanted)) or 'none'}")
+        if not re.fullmatch(wanted[name], given.get(name, "")):
+            raise ConfigError(f"{key}: settings.{name}: is needed by a contract, in the form {wanted[name]}")

@@ -9,7 +9,8 @@ values. It is sealed; the log itself only holds
 The salt is random per entry. Without it nobody can try all person numbers against the commitment, or tell that two
 entries are about one person. Destroying record and salt (gallring) leaves the tree and every proof intact.
 
-The event's id is not in the record: sender, message id and position, which are, derive it.
+The event's id is not in the record: sender, message id and position, which are, derive it. What we disclose ourselves
+is in `intent`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hashlib import sha256
 import orjson
 
 from gateway.errors import IntegrityError, RejectedError
-from gateway.message import Admitted, Decision, Leaf, LeafHash, Permitted, Pseudonym
+from gateway.message import Admitted, Decision, Leaf, LeafHash, Permitted, Person, Pseudonym
 
 SALT = 32
 """Bytes of random salt per entry: as long as the hash, so that it hides as much as HMAC-SHA256 can."""
@@ -38,6 +39,8 @@ class Kind(StrEnum):
 
     DECISION = "decision"
     REFUSAL = "refusal"
+    INTENT = "intent"
+    END = "end"
 
 
 def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, salt: bytes) -> Leaf:
@@ -55,7 +58,7 @@ def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, s
         "basis": decision.basis,
         "benefits": sorted(labels.benefits) if labels and labels.benefits is not None else None,
         "contract": source.contract,
-        "created": _utc(source.created),
+        "created": utc(source.created),
         "digest": source.digest,
         "granted": sorted(decision.fields),
         "information": decision.kind,
@@ -66,20 +69,20 @@ def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, s
         "organisation": source.organisation,
         "outcome": decision.outcome.value,
         "partner": source.partner,
-        "person": {"kind": decision.person.kind.value, "number": decision.person.number},
+        "person": person(decision.person),
         "policy": permitted.policy,
         "protection": decision.protection.value,
         "purposes": sorted(labels.purposes) if labels else [],
         "quarantined": decision.quarantined,
         "reasons": decision.reasons,
-        "received": _utc(source.received_at),
+        "received": utc(source.received_at),
         "record": decision.record,
         "retention": labels.retention if labels else None,
         "signer": source.signer,
         "v": VERSION,
-        "withheld": [{"field": one.field, "reason": one.reason} for one in decision.withheld],
+        "withheld": withheld(decision),
     }
-    return _leaf(Kind.DECISION, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt)
+    return committed(Kind.DECISION, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt)
 
 
 def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
@@ -103,12 +106,18 @@ def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
         "organisation": admitted.organisation,
         "partner": admitted.partner,
         "peer": admitted.peer,
-        "received": _utc(received.at),
+        "received": utc(received.at),
         "size": len(received.body),
         "step": error.code.step.value,
         "v": VERSION,
     }
-    return _leaf(Kind.REFUSAL, record, policy=None, pseudonym=None, salt=salt)
+    return committed(Kind.REFUSAL, record, policy=None, pseudonym=None, salt=salt)
+
+
+def opened(entry: bytes, *, salt: bytes, record: bytes, pseudonym: Pseudonym | None) -> Leaf:
+    """Return a leaf whole again, with its record out of the seal. Raises IntegrityError as `check` does."""
+    check(entry, salt=salt, record=record)
+    return Leaf(entry=entry, hash=_hash(entry), salt=salt, record=record, pseudonym=pseudonym)
 
 
 def check(entry: bytes, *, salt: bytes, record: bytes) -> None:
@@ -121,7 +130,8 @@ def check(entry: bytes, *, salt: bytes, record: bytes) -> None:
         raise IntegrityError("the record is not the one its entry commits to")
 
 
-def _leaf(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseudonym | None, salt: bytes) -> Leaf:
+def committed(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseudonym | None, salt: bytes) -> Leaf:
+    """Return the leaf of a record whose keys are in order, at every depth: for the modules of this package."""
     if len(salt) != SALT:
         raise IntegrityError(f"a salt must be {SALT} bytes, not {len(salt)}")
     # RFC 8785 on what we use of JSON: ASCII keys written in order, no floats, no spaces, shortest escapes.
@@ -132,16 +142,31 @@ def _leaf(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseudony
         raise IntegrityError(f"an entry of {len(entry)} bytes is larger than {LARGEST}")
     return Leaf(
         entry=entry,
-        hash=LeafHash(sha256(b"\x00" + entry).digest()),
+        hash=_hash(entry),
         salt=salt,
         record=hidden,
         pseudonym=pseudonym,
     )
 
 
+def _hash(entry: bytes) -> LeafHash:
+    return LeafHash(sha256(b"\x00" + entry).digest())
+
+
+def person(person: Person) -> dict[str, str]:
+    """Return a person as records write one."""
+    return {"kind": person.kind.value, "number": person.number}
+
+
+def withheld(decision: Decision) -> list[dict[str, str]]:
+    """Return what was withheld as records write it."""
+    return [{"field": one.field, "reason": one.reason} for one in decision.withheld]
+
+
 def _commitment(salt: bytes, record: bytes) -> bytes:
     return b64encode(hmac.digest(salt, record, "sha256"))
 
 
-def _utc(at: datetime) -> datetime:
+def utc(at: datetime) -> datetime:
+    """Return a time as records write it."""
     return at if at.tzinfo is UTC else at.astimezone(UTC)

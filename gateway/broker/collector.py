@@ -9,7 +9,7 @@ A step:
 Dying between 2 and 3 brings the letter again, and it is recorded once. Several collectors do no harm. What could not be
 recorded stays in hand: a broker lends a letter once to a connection, and would not give it to us again.
 
-Failing backs off as the relay does.
+Failing backs off (`backoff`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from gateway import logs
-from gateway.broker.relay import FIRST, LONGEST
+from gateway.broker import backoff
 from gateway.errors import GatewayError
 from gateway.logs import Happened
 from gateway.ports import DeadLetter, DeadLetters, Registrar
@@ -100,8 +100,4 @@ class Collector:
             except GatewayError as error:
                 self._alarm(error)
                 failures += 1
-                self._stopping.wait(self._pause(failures))
-
-    def _pause(self, failures: int) -> float:
-        """Return seconds to wait after so many failures in a row: half of it fixed, half of it chance."""
-        return min(LONGEST, FIRST * 2.0 ** min(failures - 1, 20)) * (0.5 + self._random() / 2)
+                self._stopping.wait(backoff.pause(failures, self._random))

@@ -32,7 +32,7 @@ from gateway.database import Row, instant
 from gateway.errors import ConfigError, GatewayError, UnavailableError
 from gateway.logs import redacted
 from gateway.message import Event, EventId, Pseudonym
-from gateway.ports import Clock, DeadLetter, Delivery, Publication
+from gateway.ports import EVENT_LIMIT, Clock, DeadLetter, Delivery, Publication
 from gateway.sqlite import File, translated
 
 DATABASE = "queues.db"
@@ -108,7 +108,8 @@ class EmbeddedBroker:
     def submit(self, events: Sequence[Event]) -> Future[Sequence[Publication]]:
         """Put each event on all its queues, in one transaction; the answers are there at once (`ports.Publisher`).
 
-        RETURNED: one of its queues is not declared, and it was put on none. UNKNOWN, for all: the disk did not answer;
+        RETURNED: one of its queues is not declared, and it was put on none. TOO_LARGE: as RabbitMQ would have it, so
+        that an installation may change its broker. UNKNOWN, for all: the disk did not answer;
         publish again. A damaged file makes the future raise IntegrityError.
         """
         answered: Future[Sequence[Publication]] = Future()
@@ -256,12 +257,7 @@ class EmbeddedBroker:
             self._file.close()
 
     def _publish(self, events: Sequence[Event]) -> list[Publication]:
-        answers = [
-            Publication.CONFIRMED
-            if event.queues and self._declared.keys() >= set(event.queues)
-            else Publication.RETURNED
-            for event in events
-        ]
+        answers = [self._answer(event) for event in events]
         going = [event for event, answer in zip(events, answers, strict=True) if answer is Publication.CONFIRMED]
         if going:
             with self._turn, translated(), self._file.writing():
@@ -271,6 +267,12 @@ class EmbeddedBroker:
                 self._fault("put")
             self._fault("confirmed")
         return answers
+
+    def _answer(self, event: Event) -> Publication:
+        if len(event.body) > EVENT_LIMIT:
+            return Publication.TOO_LARGE
+        declared = event.queues and self._declared.keys() >= set(event.queues)
+        return Publication.CONFIRMED if declared else Publication.RETURNED
 
     def _number(self, queue: str) -> int:
         if queue not in self._all:

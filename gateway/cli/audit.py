@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from gateway.cli import exits, options, output
+from gateway.cli import exits, instructions, options, output
+from gateway.dispatch import DispatchId
 from gateway.errors import ConfigError
 from gateway.message import LeafHash, MessageId
 
 if TYPE_CHECKING:
     from gateway.audit.note import Key
     from gateway.config import Configuration
-    from gateway.store.views import Views
+    from gateway.store.dispatch_views import DispatchViews
 
 _HASH = 32
+_ONE_OF = 3
 
 
 def _leaf(_context: click.Context, _parameter: click.Parameter, written: str | None) -> LeafHash | None:
@@ -49,10 +51,11 @@ def command() -> None:
 
 
 @contextmanager
-def _views(configuration: Configuration) -> Iterator[Views]:
+def _views(configuration: Configuration) -> Iterator[DispatchViews]:
     from gateway import wiring  # noqa: PLC0415  # drivers: not needed for --help, nor to verify a proof
+    from gateway.store.dispatch_views import DispatchViews  # noqa: PLC0415
 
-    views = wiring.views(configuration)
+    views = DispatchViews(wiring.place(configuration, wiring.Duty.OPERATOR))
     try:
         yield views
     finally:
@@ -169,24 +172,33 @@ def anchor_(vkey: str | None, config: Path, data: Path | None, *, first: bool, a
 @command.command("proof")
 @click.argument("leaf", metavar="[LEAFHASH]", callback=_leaf, required=False)
 @click.option("--message-id", metavar="ID", help="Every leaf of the accepted messages with this id.")
+@click.option("--dispatch", type=instructions.Id(), help="Every leaf of what we sent or asked under this id.")
 @options.config
 @options.data
 @options.as_json
-def proof_(leaf: LeafHash | None, message_id: str | None, config: Path, data: Path | None, *, as_json: bool) -> None:
-    """Write the .tlog-proof of a leaf (hex or base64, as in the receipt), or with --json of every leaf of a message.
+def proof_(
+    leaf: LeafHash | None,
+    message_id: str | None,
+    dispatch: str | None,
+    config: Path,
+    data: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the .tlog-proof of a leaf (hex or base64, as in the receipt), or with --json of all of one thing.
 
     Exit code 1: the log has no such leaf. 4: it has, but no checkpoint covers it yet; ask again in a moment.
     """
     from gateway.audit import proof  # noqa: PLC0415
     from gateway.config import load  # noqa: PLC0415
 
-    if (leaf is None) == (message_id is None):
-        raise click.UsageError("Give either LEAFHASH or --message-id.")
+    if [leaf, message_id, dispatch].count(None) != _ONE_OF - 1:
+        raise click.UsageError("Give LEAFHASH, --message-id or --dispatch: one of them.")
     with _views(load(config, data=data)) as views:
-        leaves = [leaf] if leaf is not None else _leaves(views, MessageId(message_id or ""))
+        leaves = [leaf] if leaf is not None else _leaves(views, message_id, dispatch)
         if len(leaves) > 1 and not as_json:  # one file has one proof
             listed = " ".join(one.hex() for one in leaves)
-            raise click.UsageError(f"The message has {len(leaves)} leaves: add --json, or ask for one of {listed}")
+            raise click.UsageError(f"It has {len(leaves)} leaves: add --json, or ask for one of {listed}")
         found = [(one, views.proof(one)) for one in leaves]
     for one, proven in found:
         if proven is not None and as_json:
@@ -198,5 +210,8 @@ def proof_(leaf: LeafHash | None, message_id: str | None, config: Path, data: Pa
         click.get_current_context().exit(exits.Exit.REFUSED)
 
 
-def _leaves(views: Views, message_id: MessageId) -> list[LeafHash]:
-    return [entry.hash for one in views.messages(message_id=message_id) for entry in views.leaves(one.number)]
+def _leaves(views: DispatchViews, message_id: str | None, dispatch: str | None) -> list[LeafHash]:
+    if dispatch is not None:
+        return [entry.hash for entry in views.dispatch_leaves(DispatchId(dispatch))]
+    found = views.messages(message_id=MessageId(message_id or ""))
+    return [entry.hash for one in found for entry in views.leaves(one.number)]

@@ -28,6 +28,7 @@ from gateway import codes
 from gateway.cli import exits, options, output
 from gateway.errors import ConfigError, MalformedError, RejectedError
 from gateway.message import ContractId, Decision, Outcome, Received, Record, SoapVersion, Verified
+from gateway.swedish import swedish_day
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -160,12 +161,11 @@ def _limit(desk: Desk, contract: ContractId | None) -> int:
 
 def _bare(finding: Finding, question: Question, root: _Element, desk: Desk) -> None:
     from gateway.adapters import registry  # noqa: PLC0415
-    from gateway.privacy import law  # noqa: PLC0415
 
     # 2. A bare payload.
     finding.notes.append(_NOTE_BARE)
     finding.contract = finding.contract or desk.contract_of(root)
-    day = law.swedish_day(question.at)
+    day = swedish_day(question.at)
     chosen, finding.records = registry.read_offline(root, desk.registry, on=day, contract=finding.contract)
     finding.contract = chosen.id
     # 4. Purpose and legal basis.
@@ -209,12 +209,12 @@ def _verified(finding: Finding, question: Question, root: _Element, desk: Desk) 
 
 def _judge(finding: Finding, contract: ContractId, question: Question, desk: Desk) -> None:
     from gateway.cli import offline  # noqa: PLC0415
-    from gateway.privacy import law, purpose  # noqa: PLC0415
+    from gateway.privacy import purpose  # noqa: PLC0415
 
     setting = purpose.Setting(
         contract=contract,
         partner_type=desk.law.partner_types.get(desk.partner(contract).id),
-        day=law.swedish_day(question.at),
+        day=swedish_day(question.at),
     )
     finding.notes.append(_NOTE_PROTECTION)
     finding.decisions = [purpose.decide(record, setting, desk.law, offline.unknown) for record in finding.records]

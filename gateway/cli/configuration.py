@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli import options, output
-from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
     from gateway.config import Configuration
@@ -95,18 +94,13 @@ def _unread(configuration: Configuration) -> list[str]:
 
 
 def _ending(configuration: Configuration) -> list[str]:
-    """Tell which of our own certificates end within `_SOON` days."""
-    from cryptography import x509  # noqa: PLC0415
+    """Tell which certificates end within `_SOON` days. Revocation lists always do."""
+    from gateway.trust.certificates import Use, inventory  # noqa: PLC0415
 
-    keys = configuration.gateway.keys
-    files = [configuration.gateway.listen.certificate, keys.receipt_certificate, keys.receipt_rsa_certificate]
-    now, told = datetime.now(UTC), []
-    for path in filter(None, files):
-        try:
-            (first, *_) = x509.load_pem_x509_certificates(path.read_bytes())
-        except (OSError, ValueError):
-            raise ConfigError(f"{path}: is not a certificate in PEM") from None
-        days = (first.not_valid_after_utc - now).days
-        if days < _SOON:
-            told.append(f"{path}: the certificate ends in {days} days")
-    return told
+    now = datetime.now(UTC)
+    left = {
+        one.file: (one.ends - now).days
+        for one in reversed(inventory(configuration))
+        if one.ends is not None and one.use is not Use.REVOCATION
+    }
+    return [f"{file}: the certificate ends in {days} days" for file, days in sorted(left.items()) if days < _SOON]

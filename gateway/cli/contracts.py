@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -62,14 +63,20 @@ def _made(config: Path, into: Path | None) -> tuple[Path, dict[str, str]]:
     """Return the folder, and what is to stand in it: file name -> text. Raises ConfigError."""
     from gateway.adapters.registry import Registry  # noqa: PLC0415  # lxml: not needed for --help
     from gateway.config import load  # noqa: PLC0415
-    from gateway.events import asyncapi, schemas  # noqa: PLC0415
+    from gateway.events import asyncapi, outcome, schemas  # noqa: PLC0415
+    from gateway.events.compose import Own  # noqa: PLC0415
+    from gateway.outbound import commands  # noqa: PLC0415
 
     configuration = load(config)
-    kinds = Registry.load(configuration.gateway.schemas).kinds()
+    registry = Registry.load(configuration.gateway.schemas)
+    own = Own.of(configuration, registry.outgoing)
     made: dict[str, Mapping[str, schemas.Json]] = {
-        schemas.file_name(kind): schema for kind, schema in schemas.build(kinds, configuration.bases).items()
+        schemas.file_name(kind): schema for kind, schema in schemas.build(registry.kinds(), configuration.bases).items()
     }
-    made[asyncapi.FILE] = asyncapi.build(configuration.queues, configuration.bases)
+    made[outcome.FILE] = outcome.schema()
+    command = cast("Mapping[str, schemas.Json]", commands.schema())
+    made[schemas.file_name("kommando")] = {"$schema": schemas.DIALECT, **command, "title": commands.TYPE}
+    made[asyncapi.FILE] = asyncapi.build(configuration.queues, configuration.bases, own)
     texts = {name: json.dumps(value, ensure_ascii=False, indent=2) + "\n" for name, value in made.items()}
     return into or configuration.gateway.schemas / _FOLDER, texts
 

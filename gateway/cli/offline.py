@@ -25,10 +25,11 @@ from lxml.etree import _Element
 
 from gateway import codes
 from gateway.adapters.registry import Registry
-from gateway.config import Configuration, Partner, load
-from gateway.config import Trust as TrustFiles
+from gateway.config import Configuration, load
 from gateway.errors import ConfigError, GatewayError, UntrustedError
 from gateway.message import ContractId, Person, Protection, Pseudonym
+from gateway.partners import Partner
+from gateway.partners import Trust as TrustFiles
 from gateway.privacy.law import Law
 from gateway.soap import names
 from gateway.trust import chain, issuing, subject
@@ -53,12 +54,14 @@ class Desk:
         """Read configuration, schemas and law; no key, no certificate, no store. Raises ConfigError."""
         configuration = load(config)
         registry = Registry.load(configuration.gateway.schemas)
-        return cls(configuration=configuration, registry=registry, law=Law.build(configuration, registry.kinds()))
+        law = Law.build(configuration, registry.kinds(), registry.outgoing)
+        return cls(configuration=configuration, registry=registry, law=law)
 
     def partner(self, contract: ContractId) -> Partner:
         """Return whose contract it is. Raises ConfigError where nobody configured has it."""
         for partner in self.configuration.partners.values():
-            if contract in partner.contracts:
+            asked = (one for endpoint in partner.endpoint for one in endpoint.contracts)
+            if contract in partner.contracts or contract in asked:
                 return partner
         raise ConfigError(f"{self.configuration.gateway.partners}: no partner has the contract {contract}")
 
@@ -103,7 +106,7 @@ def stand(partner: Partner, signer: bytes | None, anchors: Path | None, *, at: d
     """
     peer = _peer(partner, signer, at)
     roots = _vouched(partner, anchors) if anchors is not None else _unvouched(partner, at)
-    return Stand(peer=peer, trust=Trust(_roots={partner.id: roots}, _partners={}, _stamps={}))
+    return Stand(peer=peer, trust=Trust(_roots={partner.id: roots}, _serving={}, _partners={}, _stamps={}))
 
 
 class _Vouched(Roots):

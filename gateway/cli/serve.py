@@ -18,21 +18,24 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import click
 
 from gateway import __version__, logs, wiring
 from gateway.cli import exits, options
 from gateway.config import Configuration, load
-from gateway.errors import GatewayError, IntegrityError
+from gateway.errors import ConfigError, GatewayError, IntegrityError
 from gateway.logs import Happened
 from gateway.transport import server
 from gateway.transport.workers import READY, Workers
 
+LISTENING = 1.0
+"""Seconds in which a signal is heard at the latest."""
 GARBAGE = 20_000
 """Objects between two collections: some hundred messages' worth. With Python's own 700 a worker under load spent 6 % of
 its time collecting; what messages leave in cycles is little."""
@@ -51,14 +54,14 @@ its time collecting; what messages leave in cycles is little."""
     help="Do only this; may be given several times. Default: everything.",
 )
 def command(config: Path, data: Path | None, workers: int | None, port: int | None, names: tuple[str, ...]) -> None:
-    """Receive messages, relay events, sign the log: all of it, or one role."""
+    """Receive messages, relay events, sign the log, call partners: all of it, or one role."""
     logs.configure()
     configuration = _load(config, data, port)
     roles = frozenset(wiring.Role(name) for name in names) or wiring.EVERYTHING
-    if roles != {wiring.Role.RELAY}:  # the relay never looks at the log
+    if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER}:  # these never look at the log
         wiring.guarded(configuration)
     if wiring.Role.FRONT not in roles:
-        sys.exit(_behind(configuration, roles))
+        sys.exit(_behind(configuration, roles, partial(_load, config, data, port)))
     count = workers or configuration.gateway.listen.workers
     bound = server.bind(configuration.gateway.listen)
     code = (
@@ -79,22 +82,23 @@ def _load(config: Path, data: Path | None, port: int | None) -> Configuration:
     return found.model_copy(update={"gateway": found.gateway.model_copy(update={"listen": listen})})
 
 
-def _behind(configuration: Configuration, roles: Collection[wiring.Role]) -> int:
-    """Receive nothing, do the rest until SIGTERM or SIGINT; return the exit code."""
+def _behind(configuration: Configuration, roles: Collection[wiring.Role], again: Callable[[], Configuration]) -> int:
+    """Receive nothing, do the rest until SIGTERM or SIGINT; return the exit code. SIGHUP: read again."""
     disagreed: list[IntegrityError] = []
-    ended = threading.Event()
+    said: SimpleQueue[int] = SimpleQueue()
 
     def alarm(error: IntegrityError) -> None:
         disagreed.append(error)
-        ended.set()
+        said.put(signal.SIGTERM)
 
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing here is read again while it runs
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _: said.put(number)) for number in heard}
     background = wiring.Background(configuration, clock=wiring.SystemClock(), alarm=alarm, roles=roles)
     try:
         background.start()
         logs.tell(Happened.ROLES_STARTED, roles=" ".join(sorted(roles)), process=os.getpid(), version=__version__)
-        ended.wait()
+        while _next(said) == signal.SIGHUP:
+            _reload(background, again)
         logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
     finally:
         background.close()
@@ -102,6 +106,26 @@ def _behind(configuration: Configuration, roles: Collection[wiring.Role]) -> int
             signal.signal(number, former)
     logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
     return exits.of(disagreed[0]) if disagreed else exits.Exit.OK
+
+
+def _next(said: SimpleQueue[int]) -> int:
+    """Return the next signal. Handlers run when the main thread does, and a wait may not hear of one: so it ends."""
+    while True:
+        with suppress(Empty):
+            return said.get(timeout=LISTENING)
+
+
+def _reload(background: wiring.Background, again: Callable[[], Configuration]) -> None:
+    """Have the dispatcher go by a new configuration; the other roles keep theirs until a restart."""
+    if background.sending is None:
+        return
+    try:
+        configuration = again()
+        background.reload(configuration)
+    except ConfigError as error:
+        logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
+    else:
+        logs.tell(Happened.RELOADED, policy=configuration.policy)
 
 
 def _alone(
@@ -125,6 +149,7 @@ def _alone(
         background = wiring.Background(configuration, clock=clock, alarm=alarm, roles=roles)
         closing.callback(background.close)
         intake.committed = background.wake
+        intake.reloaded = background.reload
         background.start()
         _receive(running, intake, bound, again, ready=partial(_started, bound, 1), alarm=alarm)
         logs.tell(Happened.SERVER_STOPPING, process=os.getpid())

@@ -1,8 +1,9 @@
 """What may be received where: an AsyncAPI 3.0 document, made from the queues, the bases and the event schemas.
 
-It is written from a consumer's side: every operation is `receive`. A channel is a logical queue of
-`config/queues.toml`. On RabbitMQ it is divided into partitions (`gw.q.<queue>.00`, …); one person's events are always
-in the same one. The client (`gateway.consumer`) reads them all, so they are one channel with a parameter.
+It is written from our own systems' side: they receive from every queue but that of commands, to which they send. A
+channel is a logical queue of `config/queues.toml`. On RabbitMQ it is divided into partitions (`gw.q.<queue>.00`, …);
+one person's events are always in the same one. The client (`gateway.consumer`) reads them all, so they are one channel
+with a parameter.
 
 What AsyncAPI has no word for stands in extensions, the same ones on channel and operation:
 
@@ -10,6 +11,7 @@ What AsyncAPI has no word for stands in extensions, the same ones on channel and
     x-benefits    the benefits whose handling the queue is for; empty: it gets nothing that is locked to benefits
     x-retention   the gallring rules of the data on it
     x-bases       the legal bases that feed it
+    x-askers      the systems that the queue is for, where it holds what they were answered and what became of it
     x-queues      the names of the partitions on the broker
     x-delivery-limit    failed deliveries after which an event becomes a dead letter
 """
@@ -20,7 +22,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.config import Basis, Queue
 from gateway.events import schemas
-from gateway.events.compose import TYPE, Routes
+from gateway.events.compose import COMMAND, OUTCOME, TYPE, Own, Routes
 from gateway.events.schemas import Json
 
 VERSION = "3.0.0"
@@ -36,11 +38,11 @@ def partitions(queue: Queue) -> list[str]:
     return [f"gw.q.{queue.name}.{number:02d}" for number in range(queue.partitions)]
 
 
-def build(queues: Sequence[Queue], bases: Iterable[Basis]) -> dict[str, Json]:
+def build(queues: Sequence[Queue], bases: Iterable[Basis], own: Own | None = None) -> dict[str, Json]:
     """Return the document. Raises ConfigError where the queues and the bases do not fit together."""
-    bases = tuple(bases)
-    routes = Routes.build(queues, bases)
-    fed = {queue.name: [basis for basis in bases if queue.name in routes.by_basis[basis.id].queues] for queue in queues}
+    fed = _fed(queues, tuple(bases), own)
+    commands = None if own is None else own.commands
+    askers = {queue.name: _askers(queue, own) for queue in queues}
     types = sorted({type_ for queue in queues for type_ in queue.types})
     return {
         "asyncapi": VERSION,
@@ -48,17 +50,39 @@ def build(queues: Sequence[Queue], bases: Iterable[Basis]) -> dict[str, Json]:
         "info": _INFO,
         "defaultContentType": CONTENT_TYPE,
         "servers": {"rabbitmq": _SERVER},
-        "channels": {queue.name: _channel(queue, fed[queue.name]) for queue in queues},
-        "operations": {f"receive.{queue.name}": _operation(queue, fed[queue.name]) for queue in queues},
+        "channels": {queue.name: _channel(queue, fed[queue.name]) | askers[queue.name] for queue in queues},
+        "operations": {
+            f"{action}.{queue.name}": _operation(queue, fed[queue.name], action) | askers[queue.name]
+            for queue in queues
+            for action in ("send" if queue.name == commands else "receive",)
+        },
         "components": {"messages": {_kind(type_): _message(type_) for type_ in types}, "securitySchemes": _SECURITY},
     }
+
+
+def _fed(queues: Sequence[Queue], bases: tuple[Basis, ...], own: Own | None) -> dict[str, list[Basis]]:
+    """Return queue -> the bases that feed it, in the file's order."""
+    routes = Routes.build(queues, bases, own)
+    every = (routes.by_basis, *routes.by_asker.values())
+    return {
+        queue.name: [
+            basis for basis in bases if any(basis.id in by and queue.name in by[basis.id].queues for by in every)
+        ]
+        for queue in queues
+    }
+
+
+def _askers(queue: Queue, own: Own | None) -> dict[str, Json]:
+    askers = [] if own is None else [asker.id for asker in own.askers.values() if asker.queue == queue.name]
+    return {"x-askers": [*askers]} if askers else {}
 
 
 _INFO: Json = {
     "title": "Försäkringskassans utbyte: händelser",
     "version": "1",
     "description": (
-        "Uppgifter som andra myndigheter och arbetsgivare har lämnat, en händelse per person och uppgift. Varje kö har "
+        "Uppgifter som andra myndigheter och arbetsgivare har lämnat, en händelse per person och uppgift; kommandon om "
+        "vad som ska sändas eller frågas, och utfallet av dem. Varje kö har "
         "angivna ändamål, och den som läser anger ett av dem när den ansluter. Etiketterna i händelsen följer "
         "uppgifterna vidare. Händelser kommer minst en gång: känn igen dem på id. En persons händelser kommer i "
         "ordning, en i taget."
@@ -102,7 +126,7 @@ def _extensions(queue: Queue, bases: Sequence[Basis]) -> dict[str, Json]:
     }
 
 
-def _channel(queue: Queue, bases: Sequence[Basis]) -> Json:
+def _channel(queue: Queue, bases: Sequence[Basis]) -> dict[str, Json]:
     names = partitions(queue)
     numbers: list[Json] = [name[-2:] for name in names]
     address = f"gw.q.{queue.name}.{{partition}}"
@@ -137,19 +161,35 @@ def _channel(queue: Queue, bases: Sequence[Basis]) -> Json:
     }
 
 
-def _operation(queue: Queue, bases: Sequence[Basis]) -> Json:
+def _operation(queue: Queue, bases: Sequence[Basis], action: str) -> dict[str, Json]:
+    told: dict[str, Json] = _SENT if action == "send" else _received(queue)
     return {
-        "action": "receive",
+        "action": action,
         "channel": {"$ref": f"#/channels/{queue.name}"},
-        "title": f"Ta emot från {queue.name}",
+        "title": f"{'Sänd till' if action == 'send' else 'Ta emot från'} {queue.name}",
+        **told,
+        "messages": [{"$ref": f"#/channels/{queue.name}/messages/{_kind(type_)}"} for type_ in queue.types],
+        **_extensions(queue, bases),
+    }
+
+
+def _received(queue: Queue) -> dict[str, Json]:
+    return {
         "description": (
             "Kvittera när arbetet är sparat, annars kommer händelsen igen. Efter "
             f"{queue.delivery_limit} omleveranser blir den ett dött brev."
         ),
-        "messages": [{"$ref": f"#/channels/{queue.name}/messages/{_kind(type_)}"} for type_ in queue.types],
         "bindings": {"amqp": {"ack": True, "bindingVersion": _AMQP}},
-        **_extensions(queue, bases),
     }
+
+
+_SENT: dict[str, Json] = {
+    "description": (
+        "Ett kommando får ett id som ni väljer; samma id är samma kommando. Vad det blev av det kommer som en händelse "
+        "av typen utfall på er egen kö. Ett kommando som inte följer schemat blir ett dött brev."
+    ),
+    "bindings": {"amqp": {"mandatory": True, "deliveryMode": 2, "bindingVersion": _AMQP}},
+}
 
 
 def _message(type_: str) -> Json:
@@ -157,11 +197,17 @@ def _message(type_: str) -> Json:
     return {
         "name": type_,
         "title": kind,
-        "summary": f"En uppgift av slaget {kind} om en person.",
+        "summary": _SUMMARIES.get(type_, f"En uppgift av slaget {kind} om en person."),
         "contentType": CONTENT_TYPE,
         "headers": _headers(type_),
         "payload": {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": f"./{schemas.file_name(kind)}"}},
     }
+
+
+_SUMMARIES = {
+    COMMAND: "Vad ett eget system vill ha sänt eller frågat, om en person.",
+    OUTCOME: "Vad det blev av det som sändes eller frågades, för en mottagare.",
+}
 
 
 def _headers(type_: str) -> Json:

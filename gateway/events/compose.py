@@ -11,12 +11,14 @@ intersected when data is joined:
     basis        the basis that let it pass                protection  protected identity: `ingen`, `okand`, …
     lagrum       id@version of every paragraph, by space   auditleaf   the leaf's hash (base64): proves it was logged
     messageref   what all events of one message share
+    commandid    the command that was answered, where one of our own systems had asked
 
 Canonical means RFC 8785 for the values that a field can hold: keys sorted, no white space, integers within ±(2^53-1),
 no floats. The same record of the same message gives the same id on every attempt, so a consumer can drop repeats.
 
 Where an event may go is settled at start: a basis whose data no queue may have is a fault in the configuration, not a
-message that waits for ever.
+message that waits for ever. What one of our own systems asked for goes to that system's queue and nowhere else: the
+others did not need it. On the queue of commands we put nothing at all.
 """
 
 from __future__ import annotations
@@ -27,13 +29,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Protocol
 
 import orjson
 
 from gateway import codes
-from gateway.config import Basis, Queue
+from gateway.config import Asker, Basis, Configuration, Queue
+from gateway.dispatch import AskerId, DispatchId, Queued
 from gateway.errors import ConfigError, ContractError, IntegrityError
 from gateway.message import (
+    ContractId,
     Decision,
     Event,
     EventId,
@@ -56,6 +61,12 @@ def event_type(kind: str) -> str:
     return f"{TYPE}.{kind}.v1"
 
 
+COMMAND = event_type("kommando")
+"""The type of what our own systems put on the queue of commands."""
+OUTCOME = event_type("utfall")
+"""The type of what they are told when a dispatch has ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """What all events of one basis share."""
@@ -65,42 +76,125 @@ class Route:
     attributes: Mapping[str, str]
 
 
+class Answered(Protocol):
+    """What must be known here of a contract that goes out (`adapters.outgoing.Outgoing`)."""
+
+    @property
+    def answer(self) -> ContractId | None:
+        """The contract that answers are read by; None where a receipt comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What passes between the gateway and our own systems that send and ask."""
+
+    commands: str
+    """The queue that they put commands on."""
+    askers: Mapping[AskerId, Asker]
+    answers: Mapping[ContractId, ContractId]
+    """Contract by which something is asked -> contract by which the answer is read."""
+    received: frozenset[ContractId]
+    """Contracts by which partners send us something by themselves; any other is for answers only."""
+
+    @classmethod
+    def of(cls, configuration: Configuration, agreements: Mapping[ContractId, Answered]) -> Own:
+        """Return it, as a configuration and the contracts that go out have it."""
+        return cls(
+            commands=configuration.gateway.sending.commands,
+            askers=configuration.askers,
+            answers={contract: agreed.answer for contract, agreed in agreements.items() if agreed.answer is not None},
+            received=frozenset(
+                contract for partner in configuration.partners.values() for contract in partner.contracts
+            ),
+        )
+
+    def answered(self, asker: Asker, bases: Iterable[Basis]) -> tuple[Basis, ...]:
+        """Return the bases by which an asker's answers come in."""
+        contracts = {self.answers[contract] for contract in asker.contracts if contract in self.answers}
+        return tuple(basis for basis in bases if basis.inward and basis.contract in contracts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """Basis -> route. Immutable, made by `build`."""
 
     by_basis: Mapping[str, Route]
+    by_asker: Mapping[AskerId, Mapping[str, Route]]
+    """The same for what our own systems were answered."""
 
     @classmethod
-    def build(cls, queues: Iterable[Queue], bases: Iterable[Basis]) -> Routes:
+    def build(cls, queues: Iterable[Queue], bases: Iterable[Basis], own: Own | None = None) -> Routes:
         """Settle where each basis' events go: to every queue of their type that may serve all its labels allow.
 
+        Queues that an asker names are for what it is answered, and for outcomes; the queue of commands is for commands.
+        Neither gets anything else. Without `own` there are none of them.
+
         Raises:
-            ConfigError: a basis whose events no queue may have, a queue of an unknown type or without any data, or two
-                queues of one name.
+            ConfigError: a basis whose events no queue may have, a queue of an unknown type or without any data, an
+                asker's queue that lacks a type of what it is answered, or two queues of one name.
         """
-        queues, bases = tuple(queues), tuple(bases)
-        _check_queues(queues, {event_type(basis.kind) for basis in bases})
-        routes = {basis.id: _route(basis, queues) for basis in bases}
-        fed = {name for route in routes.values() for name in route.queues}
-        for queue in queues:
+        queues, bases = tuple(queues), tuple(basis for basis in bases if basis.inward)
+        _check_names(queues)
+        by_asker = {} if own is None else _for_askers(own, queues, bases)
+        special = set() if own is None else {own.commands, *(asker.queue for asker in own.askers.values())}
+        others = tuple(queue for queue in queues if queue.name not in special)
+        received = tuple(basis for basis in bases if own is None or basis.contract in own.received)
+        for queue in others:
+            _check_types(queue, {event_type(basis.kind) for basis in received})
+        by_basis = {basis.id: _route(basis, _served(basis, others)) for basis in received}
+        fed = {name for route in by_basis.values() for name in route.queues}
+        for queue in others:
             if queue.name not in fed:
                 raise ConfigError(f"queue {queue.name}: no basis lets it have anything: purposes or benefits too wide")
-        return cls(by_basis=routes)
+        return cls(by_basis=by_basis, by_asker=by_asker)
+
+    def answering(self, asker: AskerId) -> Routes:
+        """Return the routes of what an asker is answered: to its own queue alone. Raises IntegrityError."""
+        if asker not in self.by_asker:
+            raise IntegrityError("an answer for an asker that these routes do not know")
+        return Routes(by_basis=self.by_asker[asker], by_asker={})
 
 
-def _check_queues(queues: tuple[Queue, ...], types: set[str]) -> None:
+def _check_names(queues: tuple[Queue, ...]) -> None:
     seen: set[str] = set()
     for queue in queues:
         if queue.name in seen:
             raise ConfigError(f"queue {queue.name}: name is used twice")
         seen.add(queue.name)
-        for type_ in queue.types:
-            if type_ not in types:
-                raise ConfigError(f"queue {queue.name}: types: unknown {type_}; accepted: {', '.join(sorted(types))}")
 
 
-def _route(basis: Basis, queues: tuple[Queue, ...]) -> Route:
+def _check_types(queue: Queue, accepted: set[str]) -> None:
+    for type_ in queue.types:
+        if type_ not in accepted:
+            raise ConfigError(f"queue {queue.name}: types: unknown {type_}; accepted: {', '.join(sorted(accepted))}")
+
+
+def _for_askers(own: Own, queues: tuple[Queue, ...], bases: tuple[Basis, ...]) -> dict[AskerId, dict[str, Route]]:
+    """Return where each asker's answers go, when the queues for them and for commands are as they must be."""
+    named = {queue.name: queue for queue in queues}
+    if own.askers:
+        if own.commands not in named:
+            raise ConfigError(f"sending.commands: unknown {own.commands}; accepted: {', '.join(sorted(named))}")
+        _check_types(named[own.commands], {COMMAND})
+    needed: dict[str, set[str]] = {}
+    for asker in own.askers.values():
+        if asker.queue not in named or asker.queue == own.commands:
+            others = named.keys() - {own.commands}
+            raise ConfigError(f"asker {asker.id}: queue: unknown {asker.queue}; accepted: {', '.join(sorted(others))}")
+        types = needed.setdefault(asker.queue, {OUTCOME})
+        types.update(event_type(basis.kind) for basis in own.answered(asker, bases))
+    for name, types in needed.items():
+        _check_types(named[name], types)
+        if missing := types.difference(named[name].types):
+            raise ConfigError(f"queue {name}: types: its askers get {', '.join(sorted(missing))} too")
+    return {
+        asker.id: {basis.id: _route(basis, (asker.queue,)) for basis in own.answered(asker, bases)}
+        for asker in own.askers.values()
+    }
+
+
+def _served(basis: Basis, queues: tuple[Queue, ...]) -> tuple[str, ...]:
     type_ = event_type(basis.kind)
     purposes = frozenset(basis.purposes)
     benefits = None if basis.benefits is None else frozenset(basis.benefits)
@@ -111,6 +205,11 @@ def _route(basis: Basis, queues: tuple[Queue, ...]) -> Route:
             f"basis {basis.id}: no queue may have its events: needs a queue of type {type_} with "
             f"purposes among {', '.join(sorted(purposes))} and {what}"
         )
+    return served
+
+
+def _route(basis: Basis, served: tuple[str, ...]) -> Route:
+    type_ = event_type(basis.kind)
     source = f"{URN}:{basis.contract.replace('/', ':')}"
     return Route(
         type=type_,
@@ -140,8 +239,24 @@ def event_id(provenance: Provenance, position: int) -> EventId:
     return EventId(f"{message_ref(provenance)}-{position}")
 
 
-def event(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, leaf: LeafHash, routes: Routes) -> Event:
-    """Compose the event of one permitted record.
+def answer_ref(dispatch: DispatchId) -> str:
+    """Return what all events of the answer to one question share.
+
+    It follows from the question: a partner may give two answers of the same content no ids of their own.
+    """
+    return hashlib.sha256(f"answer\0{dispatch}".encode()).hexdigest()
+
+
+def event(  # noqa: PLR0913  # the record, its leaf, and where it goes
+    permitted: Permitted,
+    decision: Decision,
+    *,
+    pseudonym: Pseudonym,
+    leaf: LeafHash,
+    routes: Routes,
+    asked: Queued | None = None,
+) -> Event:
+    """Compose the event of one permitted record; `asked` is the question it answers, if one was asked.
 
     Raises:
         IntegrityError: the decision is no PERMIT, or of a basis that these routes do not know.
@@ -151,20 +266,22 @@ def event(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, lea
     if decision.outcome is not Outcome.PERMIT or decision.labels is None or route is None:
         raise IntegrityError(f"record {decision.record}: {decision.outcome} on basis {decision.basis} gives no event")
     provenance = permitted.provenance
-    ref = message_ref(provenance)
+    ref = message_ref(provenance) if asked is None else answer_ref(asked.dispatch)
     id_ = EventId(f"{ref}-{decision.record}")
     attributes: dict[str, object] = {
         **route.attributes,
         **_labels(decision.labels),
         "id": id_,
         "messageref": ref,
-        "time": _time(provenance.received_at),
+        "time": written(provenance.received_at),
         "subject": pseudonym,
         "lagrum": " ".join(decision.lagrum),
         "protection": decision.protection,
         "auditleaf": b64encode(leaf).decode("ascii"),
         "data": _data(decision),
     }
+    if asked is not None:
+        attributes["commandid"] = asked.command.id
     try:
         body = orjson.dumps(attributes, option=_CANONICAL)
     except orjson.JSONEncodeError:
@@ -184,7 +301,8 @@ def _labels(labels: Labels) -> Mapping[str, str | bool]:
     return attributes
 
 
-def _time(at: datetime) -> str:
+def written(at: datetime) -> str:
+    """Return a time as events write one: UTC, in milliseconds."""
     return f"{at.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 

@@ -25,6 +25,8 @@ Kinds = Mapping[ContractId, Mapping[str, Mapping[str, FieldSpec]]]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WORD = "[A-Za-z0-9][A-Za-z0-9:.-]*"
 """What ids in the configuration are made of."""
+_COMMAND = "[A-Za-z0-9][A-Za-z0-9:._-]{0,99}"
+"""What the ids of commands are made of (`outbound.commands`)."""
 _DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 _LARGEST = 2**53 - 1
@@ -32,14 +34,15 @@ _LARGEST = 2**53 - 1
 
 
 def build(kinds: Kinds, bases: Iterable[Basis]) -> dict[str, dict[str, Json]]:
-    """Return the schema of every kind that a basis lets in: kind -> JSON Schema.
+    """Return the schema of every kind that a basis lets in: kind -> JSON Schema. What goes out gives no event.
 
     Raises:
         ConfigError: a basis names a contract, kind or field that no contract declares.
     """
     by_kind: dict[str, list[Basis]] = {}
     for basis in bases:
-        by_kind.setdefault(basis.kind, []).append(basis)
+        if basis.inward:
+            by_kind.setdefault(basis.kind, []).append(basis)
     return {kind: _schema(kind, kinds, rows) for kind, rows in sorted(by_kind.items())}
 
 
@@ -62,7 +65,7 @@ def _schema(kind: str, kinds: Kinds, bases: Sequence[Basis]) -> dict[str, Json]:
             "får användas till. Gjord ur kontrakt och rättsliga grunder; ändras inte för hand."
         ),
         "type": "object",
-        "required": [*(name for name in attributes if name != "benefits"), "data"],
+        "required": [*(name for name in attributes if name not in _OPTIONAL), "data"],
         "additionalProperties": False,
         "properties": {**attributes, "data": _data(kind, fields, withheld)},
         "allOf": [_only(basis) for basis in bases],
@@ -81,9 +84,14 @@ def _declared(basis: Basis, kinds: Kinds) -> dict[str, FieldSpec]:
     return {name: found[name] for name in sorted(basis.fields)}
 
 
+_OPTIONAL = frozenset({"benefits", "commandid"})
+
+
 def _attributes(kind: str, bases: Sequence[Basis]) -> dict[str, Json]:
     """Return the CloudEvents attributes and ours (see `compose`): all but `data`."""
     sources = sorted({_source(basis) for basis in bases})
+    asked = any(basis.direction == "inbound_answer" for basis in bases)
+    command = {"commandid": _text("Kommandot som frågan ställdes med. Finns bara i svar på egna frågor.", _COMMAND)}
     return {
         "specversion": {"const": "1.0"},
         "id": _text("Samma vid varje försök: messageref och postens nummer.", r"[0-9a-f]{64}-[1-9]\d*"),
@@ -102,6 +110,7 @@ def _attributes(kind: str, bases: Sequence[Basis]) -> dict[str, Json]:
         "protection": {"enum": [*Protection], "description": "Skyddad identitet enligt folkbokföringen."},
         "messageref": _text("Gemensamt för alla händelser ur ett meddelande.", "[0-9a-f]{64}"),
         "auditleaf": _text("Lövets hash i revisionsloggen, base64.", "[A-Za-z0-9+/]{43}="),
+        **(command if asked else {}),
     }
 
 
@@ -165,6 +174,7 @@ _SHAPED: Mapping[Shape, dict[str, Json]] = {
     Shape.DAY: {"type": "string", "pattern": f"^{_DAY}$"},
     Shape.MONTH: {"type": "string", "pattern": f"^{_MONTH}$"},
     Shape.REDUCED: {"type": "string", "pattern": rf"^(\d{{4}}|{_MONTH}|{_DAY}|\d{{8}})$"},
+    Shape.MOMENT: {"type": "string", "pattern": rf"^{_DAY}T\d{{2}}:\d{{2}}(:\d{{2}})?(Z|[+-]\d{{2}}:\d{{2}})$"},
 }
 
 

@@ -40,7 +40,7 @@ from gateway.message import (
 from gateway.ports import Protections
 from gateway.privacy import law, purpose
 from gateway.soap import envelope
-from gateway.trust import chain, peer, pseudonym, receipt, sealing, signature
+from gateway.trust import chain, keys, peer, pseudonym, receipt, sealing, signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Rules:
     protections: Protections
     pseudonyms: pseudonym.Pseudonyms
     sealer: sealing.Sealer
-    signers: receipt.Signers
+    signers: keys.Signers
     random: Callable[[int], bytes]
 
     def known(self, named: pseudonym.Named) -> Callable[[Person], Protection]:
@@ -87,7 +87,10 @@ def refuse(received: Received, error: RejectedError, rules: Rules) -> Refusal:
 
 
 def answer(accepted: Accepted, rules: Rules, now: datetime) -> Receipt:
-    """Sign the receipt of what has been committed, in the contract's own answer."""
+    """Sign the receipt of what has been committed, in the contract's own answer.
+
+    Raises UnavailableError where the key is on a token that does not answer: resending gives the receipt then.
+    """
     contract = rules.contracts[accepted.provenance.contract]
     return receipt.sign(accepted, rules.signers, wrap=contract.answer, now=now)
 

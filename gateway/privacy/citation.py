@@ -3,6 +3,9 @@
 Partners write the paragraph they rely on as free text. A text that cites law is brought to what it cites (författning,
 chapter, paragraph), however it is written; any other text, such as a purpose in words, is compared without regard to
 case and white space. What cannot be read as a citation stays text, and then only the very same text is accepted.
+
+What we ourselves cite is written from the register's row, by `written`: in the form that lawyers use, and `normal`
+reads it as what it is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
+
+from gateway.config import Lagrum
 
 _NAMES: Final = {
     "socialförsäkringsbalken": "2010:110",
@@ -33,3 +38,24 @@ def normal(text: str) -> str:
     if len(acts) != 1 or not paragraphs:
         return folded
     return " ".join([*acts, *sorted(paragraphs)])
+
+
+_STYCKE: Final = ("första", "andra", "tredje", "fjärde", "femte", "sjätte", "sjunde", "åttonde", "nionde", "tionde")
+
+
+def written(row: Lagrum) -> str:
+    """Return a paragraph as it is cited: `9 kap. 1 § förordningen (2017:819) om …`, `7 § fjärde stycket lagen (…)`."""
+    parts = [f"{row.kapitel} kap."] if row.kapitel is not None else []
+    parts.append(f"{row.paragraf} §")
+    if row.stycke is not None:
+        parts.append(f"{_STYCKE[row.stycke - 1]} stycket" if row.stycke <= len(_STYCKE) else f"{row.stycke} st.")
+    if row.punkt is not None:
+        parts.append(str(row.punkt))
+    return " ".join([*parts, row.forfattning])
+
+
+def names(row: Lagrum) -> str:
+    """Return what `normal` makes of a citation of this paragraph, if its act has a number: `2017:819 9:1`."""
+    number = _NUMBER.search(row.forfattning)
+    act = number.group(1) if number else row.forfattning
+    return f"{act} {row.kapitel or '-'}:{row.paragraf.replace(' ', '')}"

@@ -4,6 +4,7 @@
 purpose, paragraph, contract, kind or field; two versions of a paragraph on the same day; a basis approved by its author
 or by fewer than two; health data collected for a purpose that may not have it (SFB 114 kap. 11 §). What is left is a
 table, (contract, kind) -> rules in the file's order, that `purpose.permit` walks without looking anything up twice.
+Bases for what goes out are a table of their own, by id: the asker names one, and `disclosure.permit` checks that one.
 
 Two days matter, and every paragraph says which is its own (`Lagrum.day`). Rules about the disclosure and the
 processing are those in force when we decide. Rules that begin with a period (lag (2024:1300), transitional rule 2: from
@@ -16,12 +17,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import date, timedelta
 
-from gateway.config import Basis, Configuration, Lagrum
+from gateway.config import Asker, Basis, Configuration, Lagrum, Outbound
+from gateway.dispatch import AskerId, Interaction
 from gateway.message import Category, ContractId, FieldSpec, Labels, PartnerId
-from gateway.privacy import citation, labels, register
+from gateway.privacy import citation, labels, outward, register
+from gateway.privacy.register import Agreements
 from gateway.privacy.words import Words
 
 Kinds = Mapping[ContractId, Mapping[str, Mapping[str, FieldSpec]]]
@@ -45,7 +47,9 @@ class InForce:
             return self
         if not self.versions:
             return other
-        return InForce(versions=self.versions + other.versions, open_test=self.open_test or other.open_test)
+        return InForce(
+            versions=tuple(dict.fromkeys(self.versions + other.versions)), open_test=self.open_test or other.open_test
+        )
 
 
 class Timeline:
@@ -79,6 +83,16 @@ class Timeline:
     def on(self, day: date) -> InForce | None:
         """Return what is in force on a day; None if any paragraph has no version then."""
         return self._answers[bisect_right(self._starts, day) - 1]
+
+    def through(self, first: date, last: date) -> InForce | None:
+        """Return every version that is in force on some day of these; None if any paragraph has none on any of them."""
+        begins, ends = bisect_right(self._starts, first) - 1, bisect_right(self._starts, last)
+        together = InForce(versions=(), open_test=False)
+        for answer in self._answers[begins : max(ends, begins + 1)]:
+            if answer is None:
+                return None
+            together = together.also(answer)
+        return together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +129,29 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """One basis for what goes out, compiled."""
+
+    rule: Rule
+    contract: ContractId
+    kind: str
+    declared: frozenset[str]
+    """Every field that the contract has."""
+    required: frozenset[str]
+    """Fields without which it does not go: the basis', and those without which the contract has no message."""
+    locating: frozenset[str]
+    free_text: frozenset[str]
+    outbound: Outbound
+    cites: tuple[Lagrum, ...]
+    """The versions of the paragraph that the partner is told: the basis' first."""
+
+    def cited(self, event: date, decision: date) -> str:
+        """Return the paragraph as it is written to the partner, by the version of its own day (`Lagrum.day`)."""
+        day = event if self.cites[0].day == "event" else decision
+        return citation.written(next((row for row in self.cites if register.in_force(row, day)), self.cites[-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
     """Everything `privacy` judges by. Immutable, made by `build`."""
 
@@ -123,16 +160,28 @@ class Law:
     kinds: Mapping[tuple[ContractId, str], Kind]
     partner_types: Mapping[PartnerId, str]
     words: Words
+    disclosures: Mapping[str, Disclosure]
+    """Basis -> what it lets out."""
+    interactions: Mapping[ContractId, Interaction]
+    """What goes out by each contract: a question or a message."""
+    askers: Mapping[AskerId, Asker]
 
     @classmethod
-    def build(cls, configuration: Configuration, kinds: Kinds) -> Law:
+    def build(cls, configuration: Configuration, kinds: Kinds, agreements: Agreements | None = None) -> Law:
         """Validate the rows against each other and against the contracts' kinds, and index them.
+
+        Args:
+            configuration: Rows, partners, queues and askers.
+            kinds: What every contract can tell, in and out.
+            agreements: The contracts that go out; None where nothing does, and then no basis and no asker may say so.
 
         Raises:
             ConfigError: names the row, what is wrong and what is accepted.
         """
+        agreements = agreements or {}
         rows = register.versions(configuration.lagrum)
-        register.check(configuration, rows, kinds)
+        register.check(configuration, rows, kinds, agreements)
+        outward.check(configuration, rows, kinds, agreements)
         return cls(
             policy=configuration.policy,
             kinds={
@@ -142,6 +191,13 @@ class Law:
             },
             partner_types={partner.id: partner.partner_type for partner in configuration.partners.values()},
             words=Words(configuration.categories),
+            disclosures={
+                basis.id: _disclosure(basis, basis.outbound, kinds, agreements, rows)
+                for basis in configuration.bases
+                if basis.outbound is not None
+            },
+            interactions={contract: agreed.interaction for contract, agreed in agreements.items()},
+            askers=configuration.askers,
         )
 
 
@@ -153,7 +209,11 @@ def _kind(
     rows: Mapping[str, tuple[Lagrum, ...]],
 ) -> Kind:
     return Kind(
-        rules=tuple(_rule(basis, fields, rows) for basis in bases if (basis.contract, basis.kind) == (contract, kind)),
+        rules=tuple(
+            _rule(basis, fields, rows)
+            for basis in bases
+            if basis.inward and (basis.contract, basis.kind) == (contract, kind)
+        ),
         locating=frozenset(name for name, spec in fields.items() if spec.locating),
         special_fields=frozenset(name for name, spec in fields.items() if spec.category in SPECIAL),
     )
@@ -179,25 +239,18 @@ def _rule(basis: Basis, fields: Mapping[str, FieldSpec], rows: Mapping[str, tupl
     )
 
 
-@lru_cache(maxsize=64)
-def _summer(year: int) -> tuple[datetime, datetime]:
-    """Return when summer time begins and ends: 01:00 UTC on the last Sunday of March and of October."""
-
-    def last_sunday(month: int) -> datetime:
-        end = datetime(year, month, 31, 1, tzinfo=UTC)
-        return end - timedelta(days=(end.weekday() + 1) % 7)
-
-    return last_sunday(3), last_sunday(10)
-
-
-_CET, _CEST = timedelta(hours=1), timedelta(hours=2)
-
-
-def swedish_day(at: datetime) -> date:
-    """Return the day in Sweden (förordning (2001:127) om sommartid; directive 2000/84/EC, art. 2-3).
-
-    Computed, not looked up: a machine without time zone data must not let a basis live an hour too long.
-    """
-    utc = at.astimezone(UTC)
-    begins, ends = _summer(utc.year)
-    return (utc + (_CEST if begins <= utc < ends else _CET)).date()
+def _disclosure(
+    basis: Basis, outbound: Outbound, kinds: Kinds, agreements: Agreements, rows: Mapping[str, tuple[Lagrum, ...]]
+) -> Disclosure:
+    fields = kinds[basis.contract][basis.kind]
+    return Disclosure(
+        rule=_rule(basis, fields, rows),
+        contract=basis.contract,
+        kind=basis.kind,
+        declared=frozenset(fields),
+        required=frozenset(outbound.required) | agreements[basis.contract].mandatory,
+        locating=frozenset(name for name, spec in fields.items() if spec.locating),
+        free_text=frozenset(name for name, spec in fields.items() if spec.category is Category.FRITEXT),
+        outbound=outbound,
+        cites=rows[basis.lagrum[0]],
+    )

@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.message import Person, Protection, Record
 from gateway.privacy.reasons import Reason
+from gateway.privacy.words import fold
 
 SOURCE_KIND = "folkbokforing"
 """The one kind of information that states protection."""
@@ -54,6 +55,16 @@ _REASON = {
     Protection.SEKRETESSMARKERING: Reason.PROTECTED_IDENTITY,
     Protection.UNKNOWN: Reason.PROTECTION_UNKNOWN,
 }
+
+
+_MARKS = ("sekretessmark", "sekretessskydd", "skyddadfolkbokforing", "skyddadidentitet", "kvarskrivning")
+"""What a field that tells of protection is called, in one part of its name or other."""
+
+
+def tells(field: str) -> bool:
+    """Say whether a field tells, by its name, that somebody's identity is protected: we tell nobody that."""
+    folded = "".join(filter(str.isalnum, fold(field)))
+    return any(mark in folded for mark in _MARKS)
 
 
 def within(records: Iterable[Record], known: Known) -> Known:

@@ -32,6 +32,7 @@ from datetime import date
 from enum import StrEnum
 
 from gateway import codes
+from gateway.dispatch import Answered
 from gateway.errors import PurposeError
 from gateway.message import (
     Category,
@@ -45,8 +46,9 @@ from gateway.message import (
     Withheld,
 )
 from gateway.privacy import citation, protected
-from gateway.privacy.law import SPECIAL, InForce, Kind, Law, Rule, swedish_day
+from gateway.privacy.law import SPECIAL, InForce, Kind, Law, Rule
 from gateway.privacy.reasons import Reason
+from gateway.swedish import swedish_day
 
 _TOLD = 10
 """Records named in an error's detail: an operator sees the pattern, and the log stays readable."""
@@ -89,8 +91,8 @@ class _Stop:
     lagrum: tuple[str, ...] = ()
 
 
-def permit(valid: Valid, law: Law, known: protected.Known) -> Permitted:
-    """Judge every record of a message; `known` tells what the folkbokföring has said of a person.
+def permit(valid: Valid | Answered, law: Law, known: protected.Known) -> Permitted:
+    """Judge every record of a message, or of an answer; `known` tells what the folkbokföring has said of a person.
 
     Raises:
         PurposeError: PURPOSE_QUARANTINED where a record carries a forbidden category; PURPOSE_DENIED where there are

@@ -4,8 +4,8 @@ A purpose is a reason in socialförsäkringsbalken (SFB) 114 kap. for which För
 There is no other reason and no free text: a purpose that is not in this list cannot be written in a basis, on a queue
 or in an event. Each purpose rests on a row in `config/law/lagrum.toml`, so that its wording has a version too.
 
-Collecting is what happens at this door, so a basis for what partners send names primary purposes only (8 §). The
-secondary ones (9 §) are about handing out, and the open one (10 §, finalitetsprincipen) needs an assessment by a person
+A basis for what partners send collects, so it names primary purposes only (8 §), and so does a basis for what we ask.
+The secondary ones (9 §) are about handing out. The open one (10 §, finalitetsprincipen) needs an assessment by a person
 in each case: the gateway never applies it by itself.
 """
 
@@ -59,6 +59,15 @@ COLLECTING = frozenset(Purpose) - {
     Purpose.ANNAT_FORENLIGT,
 }
 """What data may be collected for: the primary purposes."""
+
+HANDING_OUT = frozenset({Purpose.UTLAMNANDE_FORFATTNING, Purpose.UTLAMNANDE_INTERNATIONELL})
+"""The secondary purposes (SFB 114 kap. 9 §)."""
+
+ASKING = COLLECTING
+"""What we may ask others for: a question collects."""
+
+TELLING = HANDING_OUT | {Purpose.UNDERLAG_RATTIGHET_SKYLDIGHET, Purpose.ARENDEHANDLAGGNING}
+"""What we may tell others for by ourselves: to handle a case, and to hand out as the law says (8 § 1 and 3, 9 §)."""
 
 HEALTH = frozenset(
     {Purpose.UNDERLAG_RATTIGHET_SKYLDIGHET, Purpose.INFORMATION, Purpose.ARENDEHANDLAGGNING},

@@ -1,6 +1,7 @@
 """Why something did not pass: stable codes, for audit, events and operators. A sender sees none of them.
 
 What a sender may see is `purpose.coarse`: these codes would tell that a person is protected or what a case is about.
+Our own systems, which ask and send (`disclosure`), see them: they must know what to mend.
 Codes are never renamed or given another meaning: a decision must be readable when the law it rested on is history.
 """
 
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A gate that a record or a field did not pass, in the order the gates are tried."""
+    """A gate that a record, a field or a dispatch did not pass; those of one way stand in the order they are tried."""
 
     NO_BASIS = "NO_BASIS"
     """DENY: no basis is about this kind of information in this contract."""
@@ -40,3 +41,47 @@ class Reason(StrEnum):
     """Withheld: nobody has said whether the person is protected, so the field waits."""
     PROTECTED_RELATED = "PROTECTED_RELATED"
     """Withheld: the record names another person who is protected, and the field may tell where that person is."""
+
+    # What goes out, beside those above.
+    ASKER_UNKNOWN = "ASKER_UNKNOWN"
+    """DENY: no system of ours by that name may send or ask."""
+    CONTRACT_NOT_FOR_ASKER = "CONTRACT_NOT_FOR_ASKER"
+    """DENY: the system may not send or ask by this contract."""
+    PURPOSE_UNKNOWN = "PURPOSE_UNKNOWN"
+    """DENY: the purpose is missing or not of the closed list."""
+    PURPOSE_NOT_FOR_DIRECTION = "PURPOSE_NOT_FOR_DIRECTION"
+    """DENY: nothing is asked, or nothing is told, for this purpose."""
+    PURPOSE_NOT_FOR_ASKER = "PURPOSE_NOT_FOR_ASKER"
+    """DENY: the system may not do anything for this purpose."""
+    BASIS_UNKNOWN = "BASIS_UNKNOWN"
+    """DENY: the basis is missing, or none by that name is for what goes out."""
+    BASIS_OTHER_CONTENT = "BASIS_OTHER_CONTENT"
+    """DENY: the basis is about another contract or another kind of information."""
+    PURPOSE_NOT_IN_BASIS = "PURPOSE_NOT_IN_BASIS"
+    """DENY: the basis allows other purposes than this."""
+    CASE_MISSING = "CASE_MISSING"
+    """DENY: no case is named, and without one there is no need (HFD 2015:61)."""
+    BENEFIT_UNKNOWN = "BENEFIT_UNKNOWN"
+    """DENY: the case's benefit is missing or not of the closed list."""
+    BENEFIT_NOT_IN_BASIS = "BENEFIT_NOT_IN_BASIS"
+    """DENY: the basis is for cases on other benefits (JO 2031-2015)."""
+    CONSENT_MISSING = "CONSENT_MISSING"
+    """DENY: the basis rests on the person's consent, and there is none."""
+    CONSENT_OTHER_RECIPIENT = "CONSENT_OTHER_RECIPIENT"
+    """DENY: the consent is for other types of recipient."""
+    CONSENT_EXPIRED = "CONSENT_EXPIRED"
+    """DENY: the consent ended before the day of the decision."""
+    SUSPICION_MISSING = "SUSPICION_MISSING"
+    """DENY: the basis wants written reasons to suspect a wrong payment."""
+    FIELD_UNKNOWN = "FIELD_UNKNOWN"
+    """DENY: the contract has no field by that name. The name is not told: it may be anything."""
+    FIELD_REQUIRED = "FIELD_REQUIRED"
+    """DENY: a field without which this may not go is missing or says nothing."""
+    PERIOD_MISSING = "PERIOD_MISSING"
+    """DENY: the basis limits how long a time is asked about, and no time is named."""
+    PERIOD_OUTSIDE_CASE = "PERIOD_OUTSIDE_CASE"
+    """DENY: what is asked about does not lie within what the case is about (JO 2031-2015)."""
+    PERIOD_TOO_LONG = "PERIOD_TOO_LONG"
+    """DENY: longer than the basis allows. It is not cut: whoever asks must know what was asked."""
+    NOTHING_LEFT = "NOTHING_LEFT"
+    """DENY: when what may not go had been taken away nothing was left to say."""

@@ -22,7 +22,7 @@ MEDIA: Final = {
     SoapVersion.SOAP_12: "application/soap+xml; charset=utf-8",
 }
 
-_RECEIVE: Final = {
+HTTP: Final = {
     codes.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
     codes.PATH: HTTPStatus.NOT_FOUND,
     codes.CONTENT_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -31,6 +31,7 @@ _RECEIVE: Final = {
     codes.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     codes.SLOW: HTTPStatus.REQUEST_TIMEOUT,
 }
+"""The HTTP status of what is wrong with HTTP itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +72,8 @@ def _status(code: Code, version: SoapVersion) -> int:
     """
     if code.mender is Mender.GATEWAY:
         return HTTPStatus.SERVICE_UNAVAILABLE
-    if code in _RECEIVE:
-        return _RECEIVE[code]
+    if code in HTTP:
+        return HTTP[code]
     if code.step is Step.ADMIT:
         return HTTPStatus.FORBIDDEN
     if code.step is Step.RECEIVE or (version is SoapVersion.SOAP_12 and _name(code, version) == "Sender"):

@@ -1,18 +1,24 @@
 """Durable things on SQLite or PostgreSQL: the one commit, and what is read and derived from it.
 
 place          which of the two, where, and on whose behalf
-schema         what is kept, as SQLAlchemy metadata; migrations/ brings a database to it (steps)
+schema         what is kept, as SQLAlchemy metadata; migrations/ brings a database to it (steps); triggers what SQLite
+               forbids
 grants         who may do what on PostgreSQL
 partitions     where PostgreSQL keeps the next stretch of the log
 copy           an embedded store moved to PostgreSQL, and proven the same
 create         a new store, with the empty log's signed checkpoint; never over an old one
 journal        the one commit point: many messages a transaction, on the driver itself
 entries        the rows of one message, and the statements that write a group of them
+rows           what messages and dispatches both add: leaves, records, events, what was learned
+dispatches     the way out: commands once, one step after another, and what is due; held puts one together again
+instructions   what people want done with dispatches, and pauses of partners
+sessions       connections for what many threads share
+gallring       what is sealed of a dispatch, destroyed
 outbox         committed events on their way to the broker
 protections    what is known of protected identity, answered from memory
 dead_letters   events that no consumer could take, until somebody judges them; triage says what may be done
 lease          one of many processes does a thing
 integrator     leaves into the tree, a signed checkpoint about every second
 guard          a log that is absent, shorter or other than it was is not served
-views          what operators and auditors ask, read only
+views          what operators and auditors ask, read only; dispatch_views the same of the way out
 """

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.database import Row, Turn, instant, written
+from gateway.database import Row, Session, Turn, instant, written
 from gateway.logs import redacted
 from gateway.message import EventId
 from gateway.ports import Clock, DeadLetter
@@ -154,23 +154,12 @@ class StoredDeadLetters:
 
     def record(self, letters: Sequence[DeadLetter]) -> int:
         """Record letters and return how many were new (`ports.Registrar`). Raises UnavailableError: none is."""
-        now = written(self._clock.now())
-        wanted: dict[Row, Row] = {}
-        for one in letters:
-            row = _row(one, now)
-            wanted.setdefault((row[0], row[1], row[-2]), row)
-        if not wanted:
+        if not letters:
             return 0
-        session = self._session
-        with session.translated(), session.writing(Turn.LETTERS):
-            for known in session.match(_KNOWN.format(join=session.join, values="{values}"), list(wanted)):
-                del wanted[tuple(known)]
-            (last,) = session.execute("SELECT coalesce(max(id), 0) FROM dead_letters").fetchone()
-            rows = [(number, *row, State.OPEN.value) for number, row in enumerate(wanted.values(), start=last + 1)]
-            if rows:
-                session.insert("dead_letters", f"id, {_RECORDED}, state", rows)
+        with self._session.translated(), self._session.writing(Turn.LETTERS):
+            new = add(self._session, letters, self._clock.now())
             self._fault("record")
-        return len(rows)
+        return new
 
     def retry(self, letters: Collection[int], *, reason: str, by: str) -> Sequence[Verdict]:
         """Send open letters again, each to its queue and with the reason. Raises UnavailableError."""
@@ -328,6 +317,21 @@ class StoredDeadLetters:
     def _lapsed(self) -> str:
         """Return the time at which an ask has lapsed now."""
         return written(self._clock.now() - triage.ASK_LASTS)
+
+
+def add(session: Session, letters: Sequence[DeadLetter], now: datetime) -> int:
+    """Record letters, inside a transaction of `Turn.LETTERS`, and return how many were new."""
+    wanted: dict[Row, Row] = {}
+    for one in letters:
+        row = _row(one, written(now))
+        wanted.setdefault((row[0], row[1], row[-2]), row)
+    for known in session.match(_KNOWN.format(join=session.join, values="{values}"), list(wanted)):
+        del wanted[tuple(known)]
+    (last,) = session.execute("SELECT coalesce(max(id), 0) FROM dead_letters").fetchone()
+    rows = [(number, *row, State.OPEN.value) for number, row in enumerate(wanted.values(), start=last + 1)]
+    if rows:
+        session.insert("dead_letters", f"id, {_RECORDED}, state", rows)
+    return len(rows)
 
 
 def _row(one: DeadLetter, now: str) -> Row:

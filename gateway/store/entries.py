@@ -23,50 +23,31 @@ from gateway.message import (
     ContractId,
     Digest,
     Fingerprint,
-    Leaf,
     LeafHash,
     MessageId,
     OrganisationNumber,
     Outcome,
     PartnerId,
-    Protection,
     Provenance,
     Ready,
     RecordOutcome,
     Refusal,
     SoapVersion,
 )
+from gateway.store.rows import LEARN, LEARNED, LEAVES, NUMBERS, OUTBOX, RECORDS, Added, Into, insert
 
-RANK = {
-    Protection.NONE: 0,
-    Protection.UNKNOWN: 1,
-    Protection.SEKRETESSMARKERING: 2,
-    Protection.SKYDDAD_FOLKBOKFORING: 3,
-}
-"""How much a status hides. UNKNOWN hides like a protection, but any statement of one is worth more."""
-
-_NUMBERS = """
-    SELECT (SELECT coalesce(max(id), 0) FROM messages) + 1, (SELECT coalesce(max(id), 0) FROM refusals) + 1,
-           (SELECT coalesce(max(position), -1) FROM leaves) + 1, (SELECT coalesce(max(id), 0) FROM outbox) + 1,
-           (SELECT coalesce(max(revision), 0) FROM protections) + 1
-"""
+_NUMBERS = f"""
+    SELECT {NUMBERS}, (SELECT coalesce(max(id), 0) FROM messages) + 1, (SELECT coalesce(max(id), 0) FROM refusals) + 1
+"""  # noqa: S608
 _FACTS = (
     "partner, organisation, message_id, digest, contract, soap, action, signer, created, received_at, accepted_at, "
     "policy, outcomes, first_leaf, leaf_count"
 )
+_REFUSED = "id, partner, contract, code, step, detail, at, quarantined, position, key_id, wrapped_key"
 _KNOWN = f"""
     WITH wanted (p, o, m) AS (VALUES {{values}})
     SELECT {_FACTS} FROM wanted {{join}} messages ON partner = p AND organisation = o AND message_id = m
 """  # noqa: S608
-_LEARN = """
-    ON CONFLICT (person) DO UPDATE SET protection = excluded.protection, rank = excluded.rank,
-        stated_at = CASE WHEN excluded.stated_at > protections.stated_at THEN excluded.stated_at
-            ELSE protections.stated_at END,
-        revision = excluded.revision
-    WHERE excluded.rank > protections.rank OR excluded.stated_at > protections.stated_at
-"""
-"""More protection always applies; less, only when it was stated later (OSL 22 kap. 1 §: the marking stands until it is
-lifted). A late older statement may raise, and then keeps the later time: nothing as old lifts it again."""
 
 
 class _Known(NamedTuple):
@@ -77,28 +58,15 @@ class _Known(NamedTuple):
 
 
 @dataclass(slots=True)
-class Numbers:
-    """Where each table goes on."""
-
-    message: int
-    refusal: int
-    position: int
-    event: int
-    revision: int
-
-
-@dataclass(slots=True)
-class Rows:
+class Rows(Added):
     """What a transaction will insert."""
 
+    message: int = field(kw_only=True)
+    refusal: int = field(kw_only=True)
     messages: list[Row] = field(default_factory=list)
     evidence: list[Row] = field(default_factory=list)
-    leaves: list[Row] = field(default_factory=list)
-    records: list[Row] = field(default_factory=list)
     refusals: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)
-    outbox: list[Row] = field(default_factory=list)
-    learned: list[Row] = field(default_factory=list)
 
 
 class Group:
@@ -109,9 +77,9 @@ class Group:
         self._session = session
         self._at = at
         self._written = written(at)
-        self._numbers = Numbers(*self._session.execute(_NUMBERS).fetchone())
+        *numbers, message, refusal = self._session.execute(_NUMBERS).fetchone()
+        self.rows = Rows(*numbers, message=message, refusal=refusal)
         self._known = {_identity(accepted.provenance): (digest, accepted) for digest, accepted in self._before(readies)}
-        self.rows = Rows()
 
     def accept(self, ready: Ready) -> Accepted:
         """Compose the rows of a message, or answer it as it was answered before. Raises ConflictError."""
@@ -130,72 +98,44 @@ class Group:
 
     def refuse(self, refusal: Refusal) -> None:
         """Compose the rows of a refusal."""
-        numbers, rows, error, sealed = self._numbers, self.rows, refusal.error, refusal.sealed
-        number, numbers.refusal = numbers.refusal, numbers.refusal + 1
+        rows, error, sealed = self.rows, refusal.error, refusal.sealed
+        number, rows.refusal = rows.refusal, rows.refusal + 1
         rows.refusals.append((
             number, refusal.partner, refusal.contract, error.code.name, error.code.step.value, error.detail,
-            written(refusal.at), refusal.quarantined, numbers.position, sealed.key_id, sealed.wrapped_key,
+            written(refusal.at), refusal.quarantined, rows.position, sealed.key_id, sealed.wrapped_key,
         ))  # fmt: skip
         if refusal.quarantined:
             rows.quarantine.append((number, sealed.evidence))
-        self._leaves((refusal.leaf,), sealed.records, refusal=number)
+        rows.log((refusal.leaf,), sealed.records, refusal=number)
 
     def write(self, fault: Callable[[str], None]) -> None:
         """Insert everything; `fault` is told what has been written."""
-        for table, columns, rows, then in (
-            ("messages", f"id, {_FACTS}", self.rows.messages, ""),
-            ("evidence", "message, key_id, wrapped_key, sealed", self.rows.evidence, ""),
-            ("leaves", "position, hash, entry, message, refusal", self.rows.leaves, ""),
-            ("records", "position, pseudonym, sealed", self.rows.records, ""),
-            (
-                "refusals",
-                "id, partner, contract, code, step, detail, at, quarantined, position, key_id, wrapped_key",
-                self.rows.refusals,
-                "",
-            ),
-            ("quarantine", "refusal, sealed", self.rows.quarantine, ""),
-            ("outbox", "id, message, event, type, partition, queues, body", self.rows.outbox, ""),
-            ("protections", "person, protection, rank, stated_at, revision", self.rows.learned, _LEARN),
-        ):
-            if rows:
-                self._session.insert(table, columns, rows, then)
-                fault(table)
+        rows = self.rows
+        parts = (
+            Into("messages", f"id, {_FACTS}", rows.messages),
+            Into("evidence", "message, key_id, wrapped_key, sealed", rows.evidence),
+            Into("leaves", LEAVES, rows.leaves),
+            Into("records", RECORDS, rows.records),
+            Into("refusals", _REFUSED, rows.refusals),
+            Into("quarantine", "refusal, sealed", rows.quarantine),
+            Into("outbox", OUTBOX, rows.outbox),
+            Into("protections", LEARNED, rows.learned, LEARN),
+        )
+        insert(self._session, parts, fault)
 
     def _message(self, ready: Ready) -> None:
-        numbers, rows, source, sealed = self._numbers, self.rows, ready.provenance, ready.sealed
-        number, numbers.message = numbers.message, numbers.message + 1
+        rows, source, sealed = self.rows, ready.provenance, ready.sealed
+        number, rows.message = rows.message, rows.message + 1
         outcomes = orjson.dumps([(one.position, one.outcome, one.code) for one in ready.outcomes]).decode()
         rows.messages.append((
             number, source.partner, source.organisation, source.message_id, source.digest, source.contract,
             source.version.value, source.action, source.signer, written(source.created), written(source.received_at),
-            self._written, ready.policy, outcomes, numbers.position, len(ready.leaves),
+            self._written, ready.policy, outcomes, rows.position, len(ready.leaves),
         ))  # fmt: skip
         rows.evidence.append((number, sealed.key_id, sealed.wrapped_key, sealed.evidence))
-        self._leaves(ready.leaves, sealed.records, message=number)
-        for event in ready.events:
-            rows.outbox.append(
-                (numbers.event, number, event.id, event.type, event.partition, " ".join(event.queues), event.body)
-            )
-            numbers.event += 1
-        for one in ready.learned:
-            rank = RANK[one.protection]
-            rows.learned.append((one.person, one.protection.value, rank, one.stated_at, numbers.revision))
-            numbers.revision += 1
-
-    def _leaves(
-        self,
-        leaves: Sequence[Leaf],
-        sealed: Sequence[bytes],
-        *,
-        message: int | None = None,
-        refusal: int | None = None,
-    ) -> None:
-        position = self._numbers.position
-        for leaf, record in zip(leaves, sealed, strict=True):
-            self.rows.leaves.append((position, leaf.hash, leaf.entry, message, refusal))
-            self.rows.records.append((position, leaf.pseudonym, record))
-            position += 1
-        self._numbers.position = position
+        rows.log(ready.leaves, sealed.records, message=number)
+        rows.send(ready.events, message=number)
+        rows.learn(ready.learned)
 
     def _before(self, readies: Sequence[Ready]) -> list[_Known]:
         """Return those messages of the group that the store has already."""

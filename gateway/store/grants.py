@@ -2,7 +2,12 @@
 
 The roles themselves are the database administrator's (`ops/postgresql/roles.sql`). None of them owns anything but
 `gateway_owner`, and no serving process acts as the owner. So a stolen front can add messages, which the log then shows,
-but it cannot change or delete one, nor read evidence, records or the bodies of events.
+but it cannot change or delete one, nor read evidence, records or the bodies of events. The dispatcher reads what is
+sealed of its own dispatches, because it must open it; of what partners sent us it reads nothing.
+
+The front hands out what lies in mailboxes (`mailbox.py`), and for that some tables are narrowed row by row: it reads
+and moves only what lies in one, by FETCH and ACKNOWLEDGE alone, and of its contents sees envelope and command. What is
+on its way to a partner that is called, or what a partner has acknowledged, it never sees.
 
 The auditor reads nothing but views, in a schema of their own that stands first in the auditor's search path. They have
 the tables' names and lack the columns with sealed bytes, wrapped keys and event bodies: the same program, run as the
@@ -25,8 +30,13 @@ _LOG = ("alembic_version", "leaves", "tiles", "checkpoints")
 _FACTS = ("messages", "refusals", *_LOG)
 _LEASES = {"leases": ("SELECT, INSERT, UPDATE, DELETE",)}
 _REFUSED = "id, partner, contract, code, step, detail, at, quarantined, position"
-_WAITING = "id, message, event, type, partition, queues, replay_of, replay_reason"
+_WAITING = "id, message, event, type, partition, queues, replay_of, replay_reason, dispatch"
 _LETTER = "id, queue, event, type, partition, attempts, reason, fingerprint, since, at, recorded_at, replay_of, state"
+_TAKEN = "id, dispatch, command, position, contract, partner, organisation, lane, expires, due, over_at, changed_at"
+"""Columns of a new dispatch: the others begin as the schema says, so that nobody begins one elsewhere than queued."""
+_WALKED = "state, step, attempts, due, over_at, first_failure, pseudonym, intent, changed_at"
+_CONTENT = "dispatch, step, name"
+_EMPTY = "gateway_empty_deposit(bigint, text, text, bytea, bytea)"
 
 GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "front": {
@@ -39,6 +49,11 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "quarantine": ("INSERT",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
+        "timeline": ("SELECT, INSERT",),
+        "commands": ("SELECT (id, asker, command)",),
+        "dispatches": (f"SELECT, UPDATE ({_WALKED})",),
+        "contents": ("SELECT, INSERT",),
+        "deposits": ("SELECT, UPDATE (fetched_at, acknowledged_at, closed_at, kept_until)",),
     },
     "relay": {
         "alembic_version": ("SELECT",),
@@ -53,6 +68,22 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "checkpoints": ("SELECT, INSERT",),
         **_LEASES,
     },
+    "dispatcher": {
+        "alembic_version": ("SELECT",),
+        "leaves": ("SELECT, INSERT",),
+        "records": ("INSERT",),
+        "dispatch_records": ("SELECT",),
+        "outbox": ("SELECT (id), INSERT",),
+        "protections": ("SELECT, INSERT, UPDATE",),
+        "commands": ("SELECT, INSERT",),
+        "dispatches": (f"SELECT, INSERT ({_TAKEN}), UPDATE ({_WALKED})",),
+        "timeline": ("SELECT, INSERT",),
+        "contents": ("SELECT, INSERT",),
+        "deposits": ("SELECT, INSERT, UPDATE (fetched_at, acknowledged_at, closed_at, kept_until)",),
+        "instructions": ("SELECT, UPDATE (step, refused, settled_at)",),
+        "pauses": ("SELECT",),
+        **_LEASES,
+    },
     "operator": {
         **dict.fromkeys(_FACTS, ("SELECT",)),
         "refusals": (f"SELECT ({_REFUSED})",),
@@ -63,9 +94,36 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "leases": ("SELECT",),
         "dead_letters": ("SELECT, UPDATE",),
         "triage": ("SELECT, INSERT",),
+        "commands": ("SELECT, INSERT",),
+        "dispatches": (f"SELECT, INSERT ({_TAKEN})",),
+        "timeline": ("SELECT",),
+        "contents": (f"SELECT ({_CONTENT}), INSERT",),
+        "deposits": ("SELECT",),
+        "instructions": ("SELECT, INSERT (id, dispatch, happening, by, role, reason, at)",),
+        "pauses": ("SELECT, INSERT",),
     },
 }
 """Privileges by duty and table."""
+
+_LIES = "EXISTS (SELECT 1 FROM dispatches d WHERE d.id = {} AND d.state IN ({}))"
+NARROWED: Mapping[str, Mapping[str, str]] = {
+    "dispatches": {
+        "FOR SELECT": "USING (EXISTS (SELECT 1 FROM deposits m WHERE m.dispatch = dispatches.id))",
+        "FOR UPDATE": "USING (state IN ('deposited', 'fetched')) WITH CHECK (state IN ('fetched', 'delivered'))",
+    },
+    "timeline": {
+        "FOR SELECT": "USING (true)",
+        "FOR INSERT": "WITH CHECK ((happening, after) IN (('fetch', 'fetched'), ('acknowledge', 'delivered')) AND "
+        + _LIES.format("timeline.dispatch", "'fetched', 'delivered'") + ")",
+    },
+    "contents": {
+        "FOR SELECT": "USING (name IN ('command', 'envelope') AND "
+        + _LIES.format("contents.dispatch", "'deposited', 'fetched'") + ")",
+        "FOR INSERT": "WITH CHECK (name = 'answer' AND " + _LIES.format("contents.dispatch", "'delivered'") + ")",
+    },
+    "deposits": {"FOR SELECT": "USING (true)", "FOR UPDATE": "USING (closed_at IS NULL) WITH CHECK (true)"},
+}  # fmt: skip
+"""Which rows the front's privileges are about, by table. For everybody else they are about all."""
 
 VIEWS: Mapping[str, str] = {
     **dict.fromkeys(_FACTS, "*"),
@@ -77,8 +135,15 @@ VIEWS: Mapping[str, str] = {
     "leases": "*",
     "dead_letters": _LETTER,
     "triage": "*",
+    **dict.fromkeys(("commands", "dispatches", "timeline", "deposits", "instructions", "pauses"), "*"),
+    "contents": _CONTENT,
 }
 """What the auditor sees, by table."""
+
+_RELATIONS = """
+    SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+    UNION SELECT viewname FROM pg_views WHERE schemaname = 'public'
+"""
 
 
 def grant(connection: Connection, roles: Roles) -> None:
@@ -89,7 +154,7 @@ def grant(connection: Connection, roles: Roles) -> None:
     quote = connection.dialect.identifier_preparer.quote
     mine = {duty: getattr(roles, duty) for duty in (*GRANTS, AUDITOR)}
     _there(connection, mine.values())
-    tables = {row[0] for row in connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))}
+    tables = {row[0] for row in connection.execute(text(_RELATIONS))}
     everybody = ", ".join(quote(role) for role in mine.values())
     words = [f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {everybody}"]
     words += [f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {everybody}"]
@@ -98,6 +163,8 @@ def grant(connection: Connection, roles: Roles) -> None:
             if table in tables:
                 words += [f"GRANT {one} ON {table} TO {quote(mine[duty])}" for one in privileges]
     words.append(f"GRANT EXECUTE ON FUNCTION gateway_add_partition(text) TO {quote(mine['integrator'])}")
+    words.append(f"GRANT EXECUTE ON FUNCTION {_EMPTY} TO {quote(mine['dispatcher'])}")
+    words += _narrowed(quote(mine["front"]), everybody)
     words += _views(tables, quote(mine[AUDITOR]))
     for word in words:
         connection.execute(text(word))
@@ -111,6 +178,24 @@ def _there(connection: Connection, roles: Iterable[str]) -> None:
             f"services.toml: postgresql.roles: {', '.join(missing)}: not a role of this server; "
             "the administrator makes them with ops/postgresql/roles.sql"
         )
+
+
+def _narrowed(front: str, everybody: str) -> list[str]:
+    """Restrict the front's rows: a restrictive policy is about the role it names, beside one that lets everybody in."""
+    words = []
+    for table, policies in NARROWED.items():
+        words += [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"DROP POLICY IF EXISTS everybody ON {table}",
+            f"CREATE POLICY everybody ON {table} TO {everybody} USING (true) WITH CHECK (true)",
+        ]
+        for command, rows in policies.items():
+            name = f"front_{command.split()[1].lower()}"
+            words += [
+                f"DROP POLICY IF EXISTS {name} ON {table}",
+                f"CREATE POLICY {name} ON {table} AS RESTRICTIVE {command} TO {front} {rows}",
+            ]
+    return words
 
 
 def _views(tables: set[str], role: str) -> list[str]:

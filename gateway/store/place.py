@@ -40,6 +40,7 @@ class Duty(StrEnum):
     FRONT = "front"
     RELAY = "relay"
     INTEGRATOR = "integrator"
+    DISPATCHER = "dispatcher"
     OPERATOR = "operator"
     AUDITOR = "auditor"
 

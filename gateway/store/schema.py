@@ -5,10 +5,10 @@ Types are those that both have: whole numbers, text, bytes. A time is text, UTC,
 
 Two halves, kept apart for the sake of gallring:
 
-* facts that stay and name no person: `messages`, `refusals`, `leaves`, `tiles`, `checkpoints`. Triggers forbid changing
-  or deleting them.
-* what gallring destroys: `evidence`, `records`, `quarantine`, the wrapped keys. Sealed; without them the facts remain
-  true and provable.
+* facts that stay and name no person: `messages`, `refusals`, `leaves`, `tiles`, `checkpoints`; of the way out
+  `commands`, `dispatches`, `timeline`. Triggers (`triggers.py`) forbid changing or deleting them.
+* what gallring destroys: `evidence`, `records`, `quarantine`, `contents`, the wrapped keys. Sealed; without them the
+  facts remain true and provable.
 
 A leaf's `position` is given in the accepting transaction, while its turn is held: 0, 1, 2 … without gaps. So the order
 of the log is decided at the commit, and the integrator only follows it. PostgreSQL divides the largest tables by it
@@ -35,7 +35,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    text,
 )
+
+from gateway.store.triggers import TRIGGERS
 
 METADATA = MetaData(
     naming_convention={
@@ -96,7 +99,8 @@ leaves = Table(
     Column("hash", LargeBinary(32), nullable=False),
     Column("entry", LargeBinary, nullable=False),
     Column("message", ID, comment="the accepted message it tells of, or"),
-    Column("refusal", ID, comment="the refusal"),
+    Column("refusal", ID, comment="the refusal, or"),
+    Column("dispatch", ID, comment="the dispatch"),
     postgresql_partition_by="RANGE (position)",
 )
 """The log. No index on the hash: it would touch a random page a leaf, and the tiles are searched fast enough."""
@@ -149,6 +153,8 @@ outbox = Table(
     Column("body", LargeBinary, nullable=False),
     Column("replay_of", ID, comment="the dead letter it was, and"),
     Column("replay_reason", Text, comment="why it goes out again"),
+    Column("dispatch", ID, comment="what it tells the end or the answer of; no message then"),
+    Index("ix_outbox_partition", "partition", "id"),
 )
 """Events that no broker has confirmed yet, in commit order."""
 
@@ -229,38 +235,153 @@ leases = Table(
 )
 """Who does what only one may do."""
 
-INSERT_ONLY = ("messages", "leaves", "checkpoints", "triage")
-TRIGGERS = (
-    *(
-        f"CREATE TRIGGER {table}_{word}_never BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} are never {word}'); END"
-        for table in INSERT_ONLY
-        for verb, word in (("UPDATE", "changed"), ("DELETE", "deleted"))
-    ),
-    """CREATE TRIGGER refusals_changed_never BEFORE UPDATE OF id, partner, contract, code, step, detail, at,
-    quarantined, position ON refusals BEGIN SELECT RAISE(ABORT, 'refusals are never changed'); END""",
-    """CREATE TRIGGER refusals_deleted_never BEFORE DELETE ON refusals
-    BEGIN SELECT RAISE(ABORT, 'refusals are never deleted'); END""",
-    """CREATE TRIGGER records_changed_never BEFORE UPDATE ON records
-    BEGIN SELECT RAISE(ABORT, 'records are deleted, never changed'); END""",
-    """CREATE TRIGGER tiles_only_grow BEFORE UPDATE ON tiles WHEN NEW.level <> OLD.level OR NEW.number <> OLD.number
-    OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes BEGIN SELECT RAISE(ABORT, 'tiles only grow'); END""",
-    """CREATE TRIGGER tiles_deleted_never BEFORE DELETE ON tiles
-    BEGIN SELECT RAISE(ABORT, 'tiles are never deleted'); END""",
-    """CREATE TRIGGER dead_letters_changed_never BEFORE UPDATE OF id, queue, event, type, attempts, reason,
-    fingerprint, since, at, recorded_at, replay_of ON dead_letters
-    BEGIN SELECT RAISE(ABORT, 'dead letters are judged, never changed'); END""",
-    """CREATE TRIGGER dead_letters_emptied_only BEFORE UPDATE OF body, partition ON dead_letters
-    WHEN length(NEW.body) > 0 OR length(NEW.partition) > 0
-    BEGIN SELECT RAISE(ABORT, 'whose a dead letter is and its body are destroyed, never changed'); END""",
-    """CREATE TRIGGER dead_letters_judged_once BEFORE UPDATE OF state ON dead_letters
-    WHEN OLD.state IN ('replayed', 'discarded') AND NEW.state <> OLD.state
-    BEGIN SELECT RAISE(ABORT, 'a dead letter is never judged twice'); END""",
-    """CREATE TRIGGER dead_letters_deleted_never BEFORE DELETE ON dead_letters
-    BEGIN SELECT RAISE(ABORT, 'dead letters are never deleted'); END""",
+commands = Table(
+    "commands",
+    METADATA,
+    _id("id"),
+    Column("asker", String, nullable=False),
+    Column("command", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("contract", String, nullable=False),
+    Column("at", INSTANT, nullable=False, comment="when its asker made it"),
+    Column("expires", INSTANT, nullable=False),
+    Column("taken_at", INSTANT, nullable=False),
+    UniqueConstraint("asker", "command", name="uq_commands_identity"),
 )
-"""For SQLite; the steps have PostgreSQL's. They stop mistakes and ordinary access, not whoever can write the file, or
-owns the database: the signed tree shows those."""
+"""What our own systems wanted sent or asked: the memory that makes a repeated command the same."""
 
-for _sql in TRIGGERS:
+dispatches = Table(
+    "dispatches",
+    METADATA,
+    _id("id"),
+    Column("dispatch", String, nullable=False, comment="the MessageID of every attempt"),
+    Column("command", ID, ForeignKey("commands.id"), nullable=False),
+    Column("position", Integer, nullable=False, comment="of the recipient in the command"),
+    Column("contract", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("organisation", String(10), nullable=False, comment="which of a class of partners; empty for an agency"),
+    Column("lane", String, nullable=False, comment="partner, organisation and contract, separated by spaces"),
+    Column("expires", INSTANT, nullable=False),
+    Column("pseudonym", String, comment="whose, once it is decided; NULL again after gallring"),
+    Column("state", String, nullable=False, server_default=text("'queued'")),
+    Column("step", Integer, nullable=False, server_default=text("0"), comment="the last of its timeline"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("due", INSTANT, comment="when to judge or try it; NULL where nothing is to be tried"),
+    Column("over_at", INSTANT, comment="when its time is out, whatever holds it; NULL in flight and at the end"),
+    Column("first_failure", String),
+    Column("intent", ID, comment="the leaf that says we mean to disclose it"),
+    Column("changed_at", INSTANT, nullable=False, comment="when the last step was"),
+    UniqueConstraint("dispatch", name="uq_dispatches_dispatch"),
+    UniqueConstraint("command", "position", name="uq_dispatches_recipient"),
+    Index(
+        "ix_dispatches_due", "state", "lane", "due", "id",
+        sqlite_where=text("due IS NOT NULL"), postgresql_where=text("due IS NOT NULL"),
+    ),
+    Index(
+        "ix_dispatches_over", "over_at", "id",
+        sqlite_where=text("over_at IS NOT NULL"), postgresql_where=text("over_at IS NOT NULL"),
+    ),
+    Index("ix_dispatches_state", "state", "partner"),
+)  # fmt: skip
+"""What goes to one recipient, where it stands: what its timeline says, so that it need not be read for it."""
+
+timeline = Table(
+    "timeline",
+    METADATA,
+    Column("dispatch", ID, ForeignKey("dispatches.id"), nullable=False),
+    Column("step", Integer, nullable=False, comment="from 1, for each dispatch"),
+    Column("happening", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("after", String, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("due", INSTANT, comment="when it was to be looked at again"),
+    Column("code", String),
+    Column("partner_code", String, comment="the partner's own"),
+    Column("by", String, comment="who did it, where it was not the gateway"),
+    Column("reason", String),
+    Column("digest", String(64)),
+    Column("first_leaf", ID, comment="its leaves stand together in the log"),
+    Column("leaf_count", Integer, nullable=False),
+    PrimaryKeyConstraint("dispatch", "step"),
+)
+"""Everything that happened to dispatches."""
+
+contents = Table(
+    "contents",
+    METADATA,
+    Column("dispatch", ID, ForeignKey("dispatches.id"), nullable=False),
+    Column("step", Integer, nullable=False, comment="of the timeline; 0 for the command"),
+    Column("name", String, nullable=False, comment="command, payload, envelope, answer; empty: only hidden records"),
+    Column("key_id", String, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False, comment="destroying it is gallring"),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("dispatch", "step"),
+)
+"""What a step keeps under seal, and the key that its leaves' records are sealed under too."""
+
+deposits = Table(
+    "deposits",
+    METADATA,
+    _id("dispatch", ForeignKey("dispatches.id")),
+    Column("partner", String, nullable=False),
+    Column("organisation", String(10), nullable=False),
+    Column("contract", String, nullable=False),
+    Column("deposited_at", INSTANT, nullable=False),
+    Column("fetched_at", INSTANT, comment="the first time"),
+    Column("acknowledged_at", INSTANT),
+    Column("closed_at", INSTANT, comment="from then on it is not theirs to fetch"),
+    Column("kept_until", INSTANT, comment="then its content is destroyed; NULL once it is"),
+    Column("emptied_at", INSTANT, comment="when that was"),
+    Index(
+        "ix_deposits_waiting", "partner", "organisation", "dispatch",
+        sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index(
+        "ix_deposits_kept", "kept_until",
+        sqlite_where=text("kept_until IS NOT NULL"), postgresql_where=text("kept_until IS NOT NULL"),
+    ),
+)  # fmt: skip
+"""Mailboxes: what waits for partners that fetch. The envelopes are among the contents."""
+
+instructions = Table(
+    "instructions",
+    METADATA,
+    _id("id"),
+    Column("dispatch", ID, ForeignKey("dispatches.id"), nullable=False),
+    Column("happening", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("role", String, nullable=False, comment="the database's, where it has roles"),
+    Column("reason", String, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("step", Integer, comment="the one that carried it out, or"),
+    Column("refused", String, comment="why it could not be"),
+    Column("settled_at", INSTANT),
+    Index(
+        "ix_instructions_open", "id", "dispatch",
+        sqlite_where=text("settled_at IS NULL"), postgresql_where=text("settled_at IS NULL"),
+    ),
+)  # fmt: skip
+"""What people want done with dispatches, and what came of it."""
+
+pauses = Table(
+    "pauses",
+    METADATA,
+    _id("id"),
+    Column("partner", String, nullable=False),
+    Column("paused", Boolean(create_constraint=False), nullable=False, comment="false: sending goes on"),
+    Column("by", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Index("ix_pauses_partner", "partner", "id"),
+)
+"""Who stopped sending to a partner and who let it go on: a partner's last row holds."""
+
+RECORDS_OF_DISPATCHES = (
+    "CREATE VIEW dispatch_records AS SELECT l.position AS position, l.dispatch AS dispatch, r.sealed AS sealed "
+    "FROM leaves l JOIN records r ON r.position = l.position WHERE l.dispatch IS NOT NULL"
+)
+"""The hidden records that the dispatcher may read: those of what partners sent it may not."""
+
+for _sql in (*TRIGGERS, RECORDS_OF_DISPATCHES):
     event.listen(METADATA, "after_create", DDL(_sql).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

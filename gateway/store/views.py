@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway import codes
 from gateway.audit import note, proof, tree, verify
 from gateway.audit.checkpoint import Checkpoint
-from gateway.database import instant
+from gateway.database import Session, instant
 from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
 from gateway.store import schema
@@ -79,6 +79,7 @@ class Entry:
     entry: bytes
     message: int | None
     refusal: int | None
+    dispatch: int | None
 
 
 class Views:
@@ -186,16 +187,25 @@ class Views:
         """Return how many leaves no checkpoint covers yet, and how long the oldest has waited."""
         with self._log() as log:
             last, length = log.last().size, log.length()
-        leaves, messages, refusals = schema.leaves.c, schema.messages.c, schema.refusals.c
+        leaves, messages, refusals, steps = (
+            table.c for table in (schema.leaves, schema.messages, schema.refusals, schema.timeline)
+        )
+        step = (steps.dispatch == leaves.dispatch) & (steps.first_leaf <= leaves.position)
         query = (
-            select(func.coalesce(messages.accepted_at, refusals.at))
+            select(func.coalesce(messages.accepted_at, refusals.at, steps.at))
             .select_from(schema.leaves)
             .outerjoin(schema.messages, messages.id == leaves.message)
             .outerjoin(schema.refusals, refusals.id == leaves.refusal)
+            .outerjoin(schema.timeline, step & (leaves.position < steps.first_leaf + steps.leaf_count))
             .where(leaves.position == last)
         )
         row = self._one(query)
         return length - last, (now - instant(row[0])) if row and row[0] else timedelta(0)
+
+    def length(self) -> int:
+        """Return how many leaves the log has, signed for or not."""
+        with self._log() as log:
+            return log.length()
 
     def proof(self, leaf: LeafHash) -> proof.Proof | None:
         """Return the proof that the log holds a leaf; None if it has none of this hash.
@@ -223,8 +233,8 @@ class Views:
     def verify_log(self, key: note.Key) -> verify.Report:
         """Compute the whole log again from its entries and compare everything. Raises IntegrityError.
 
-        Beyond what `audit.verify` does: positions without gaps, hashes, and every leaf told of by exactly one message
-        or refusal, so that nothing was accepted without its leaf and no leaf has lost its message.
+        Beyond what `audit.verify` does: positions without gaps, hashes, and every leaf told of by exactly one message,
+        refusal or step of a dispatch, so that nothing happened without its leaf and no leaf has lost what it tells of.
         """
         with self._log() as log:
             report = verify.log(log.entries(), log.checkpoints(), key, read=log.tile)
@@ -244,6 +254,7 @@ class Views:
                 entry=row.entry,
                 message=row.message,
                 refusal=row.refusal,
+                dispatch=row.dispatch,
             )
             for row in self._all(select(table).where(condition).order_by(table.c.position))
         ]
@@ -276,10 +287,15 @@ class Views:
 
     @contextmanager
     def _log(self) -> Iterator[StoredLog]:
+        with self._session() as session:
+            yield StoredLog(session)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
         session = self._place.open()
         try:
             with session.translated(), session.reading():
-                yield StoredLog(session)
+                yield session
         finally:
             session.close()
 

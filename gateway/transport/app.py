@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -10,6 +12,7 @@ from gateway.errors import GatewayError, MalformedError
 from gateway.transport import body, description, reply
 from gateway.transport.front import Front
 from gateway.transport.health import Checks, Live, Ready
+from gateway.transport.metrics import Metrics, Readings
 from gateway.transport.reply import Receive, Scope, Send
 
 
@@ -44,14 +47,16 @@ class Schema:
             await reply.finish(send)
 
 
-def make(front: Front, checks: Checks) -> Starlette:
-    """Put the endpoints at their addresses."""
+def make(front: Front, checks: Checks, readings: Callable[[], Readings], *more: Route) -> Starlette:
+    """Put the endpoints at their addresses, and before them those of `more`."""
     made = Starlette(
         routes=[
+            *more,
             Route("/soap/{partner}/{contract}", endpoint=front),
             Route("/schemas/{path:path}", endpoint=Schema(front)),
             Route("/health/live", endpoint=Live()),
             Route("/health/ready", endpoint=Ready(front, checks)),
+            Route("/metrics", endpoint=Metrics(readings)),
         ]
     )
     made.router.redirect_slashes = False

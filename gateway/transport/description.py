@@ -64,6 +64,10 @@ class Descriptions:
         contracts = {contract: _read(folder, schema, files, limits) for contract, schema in schemas.items()}
         return cls(_contracts=contracts, _schemas=files)
 
+    def has(self, contract: ContractId) -> bool:
+        """Tell whether there is such a contract."""
+        return contract in self._contracts
+
     def find(self, contract: ContractId, query: bytes, origin: str) -> bytes | None:
         """Return what `?wsdl` or `?xsd=<path>` asks for, with addresses under `origin`; None for any other query.
 

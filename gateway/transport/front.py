@@ -8,6 +8,7 @@ One request:
 3. The journal's future is awaited. Before it has a result nothing is answered; a request that is cancelled meanwhile
    (a drain that took too long) is answered nothing at all, and the commit goes its way: resending the message then
    gives its first receipt.
+   The receipt is signed right here too, but where the key is on a token: then in a thread, within `SIGNING` seconds.
 4. A refusal is committed before its fault is sent. If it cannot be, the fault says "unavailable": what we cannot write
    down we do not decide.
 
@@ -27,11 +28,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway import codes, logs
+from gateway.adapters.forsakringskassan import brevlada
 from gateway.config import Configuration
 from gateway.errors import ConflictError, GatewayError, IntegrityError, MalformedError, UnavailableError, UntrustedError
 from gateway.inbound import path
 from gateway.logs import Happened
-from gateway.message import Accepted, ContractId, Ready, Received, Refusal, SoapVersion
+from gateway.message import Accepted, ContractId, Ready, Receipt, Received, Refusal, SoapVersion
 from gateway.ports import Clock, Journal
 from gateway.transport import body, description, reply
 from gateway.transport.description import Descriptions
@@ -43,6 +45,8 @@ _T = TypeVar("_T")
 INLINE = 64 * 1024
 """Bytes: 1 ms of work, 9 at worst, and the size of the reads that the HTTP server makes anyway."""
 _POOL = 4
+SIGNING = 10.0
+"""Seconds that a token may take for a receipt, its queue included."""
 _QUEUED = 64
 """Large messages that may wait for the pool; each holds its body in memory."""
 
@@ -72,7 +76,10 @@ class Terms:
             limits=limits,
             body_timeout=gateway.listen.body_timeout.total_seconds(),
             descriptions=Descriptions.build(
-                gateway.schemas, {contract: rules.contracts[contract].schema for contract in limits}, gateway.limits
+                gateway.schemas,
+                {contract: rules.contracts[contract].schema for contract in limits}
+                | {brevlada.address(one.id): brevlada.SCHEMA for one in configuration.partners.values() if one.mailbox},
+                gateway.limits,
             ),
         )
 
@@ -90,10 +97,12 @@ class Front:
         self._strangers = Strangers()
         self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="prepare")
         self._queued = 0
+        self._token = ThreadPoolExecutor(1, thread_name_prefix="token")  # a module's calls are made one at a time
 
     def close(self) -> None:
-        """Stop the pool. No request may be running."""
+        """Stop the pools. No request may be running; what a token has not answered is not waited for."""
         self._pool.shutdown(wait=True)
+        self._token.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI). Nothing but cancellation escapes."""
@@ -153,14 +162,25 @@ class Front:
         message_id = ready.provenance.message_id
         try:
             accepted = await _committed(self._journal.accept(ready))
+            receipt = await self._receipt(accepted, rules)
         except ConflictError as conflict:
             refusal = path.refuse(received, conflict, rules)
             return await self._refused(refusal, version, rules, started, message_id)
         except GatewayError as error:
             return self._unheard(error, version, message_id=message_id)
-        receipt = path.answer(accepted, rules, self._clock.now())
         _tell_accepted(accepted, started)
         return Reply(status=200, content_type=receipt.content_type, body=receipt.envelope)
+
+    async def _receipt(self, accepted: Accepted, rules: path.Rules) -> Receipt:
+        """Sign what was committed. Raises UnavailableError where a token does not: the message is ours all the same."""
+        now = self._clock.now()
+        if not rules.signers.remote:
+            return path.answer(accepted, rules, now)
+        signing = asyncio.get_running_loop().run_in_executor(self._token, path.answer, accepted, rules, now)
+        try:
+            return await asyncio.wait_for(signing, SIGNING)
+        except TimeoutError:
+            raise UnavailableError(codes.KEY_UNAVAILABLE, f"no signature within {SIGNING:g} s") from None
 
     async def _prepared(self, received: Received, rules: path.Rules) -> Ready | Refusal:
         if len(received.body) <= INLINE:

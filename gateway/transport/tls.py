@@ -1,9 +1,14 @@
-"""The server's side of mutual TLS (RFC 8446; RFC 5246 where a partner has nothing newer).
+"""Both sides of mutual TLS (RFC 8446; RFC 5246 where a partner has nothing newer).
 
-TLS lets in whoever holds a certificate under any configured partner's anchors, and no one else. It does not decide who
-that is: `trust.peer` judges the very certificate again, under the one partner's own roots, with its revocation lists
-and with a fault that a person can read. So what is configured here is the union, and errs on the side of a readable
-fault: `VERIFY_X509_STRICT` stays off, because a certificate that only strictness stops would get a bare TLS alert.
+As server: TLS lets in whoever holds a certificate under any configured partner's anchors, and no one else. It does not
+decide who that is: `trust.peer` judges the very certificate again, under the one partner's own roots, with its
+revocation lists and with a fault that a person can read. So what is configured here is the union, and errs on the side
+of a readable fault: `VERIFY_X509_STRICT` stays off, because a certificate that only strictness stops would get a bare
+TLS alert.
+
+As client: one partner's authorities and nobody else's, never the system's; and the certificate must be for the host
+that was called (RFC 9525: subjectAltName, never commonName), whatever is configured. Revocation and organisation are
+judged afterwards, by the path, from the certificate that comes with the answer.
 """
 
 from __future__ import annotations
@@ -11,38 +16,97 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Self
 
-from gateway.config import Listen, Partner
+from gateway.config import Keys, Listen
 from gateway.errors import ConfigError
+from gateway.partners import Partner
+from gateway.trust import files
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2: forward secrecy and authenticated encryption only (RFC 9325 section 4.2). TLS 1.3 has no others."""
 _PEM = b"-----BEGIN"
 
 
+class Listener(ssl.SSLContext):
+    """The listener's context, whose certificate and authorities change while it listens.
+
+    Each connection gets the newest context whole. A context in use is never changed: while OpenSSL reads a new pair,
+    a handshake would meet the new certificate with the old key, and of a pair that proves wrong the half would stay.
+    """
+
+    current: ssl.SSLContext
+    _listen: Listen
+    _partners: tuple[Partner, ...]
+    _stamps: dict[Path, files.Stamp]
+
+    def __new__(cls, listen: Listen, partners: Iterable[Partner]) -> Self:
+        """Read the files. Raises ConfigError."""
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        made.reload(listen, partners)
+        return made
+
+    def renew(self) -> bool:
+        """Read the files again where one has changed; tell whether one had. Raises ConfigError; the old stay."""
+        if files.same(self._stamps):
+            return False
+        self.reload(self._listen, self._partners)
+        return True
+
+    def reload(self, listen: Listen, partners: Iterable[Partner]) -> None:
+        """Go on with another certificate and other partners. Raises ConfigError; the old ones stay."""
+        every = tuple(partners)
+        read = (listen.certificate, listen.key, *(path for one in every for path in authorities(one)))
+        stamps = dict(files.stamps(read))
+        files.secret(listen.key, "listen.key")
+        self.current = context(listen, every)
+        self._listen, self._partners, self._stamps = listen, every, stamps
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401  # passed on as it is
+        """Begin a connection in the newest context."""
+        return self.current.wrap_bio(*args, **kwargs)
+
+
 def context(listen: Listen, partners: Iterable[Partner]) -> ssl.SSLContext:
     """Make the listener's context: our certificate, client certificates required. Raises ConfigError."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = _strict(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_3 if listen.minimum_tls == "1.3" else ssl.TLSVersion.TLSv1_2
-    made.set_ciphers(CIPHERS)
-    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    made.verify_mode = ssl.CERT_REQUIRED
-    # A partner's anchor may be an issuing authority rather than its root.
-    made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    made.set_alpn_protocols(["http/1.1"])
+    made.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     identify(made, listen)
     admit(made, partners)
     return made
 
 
+def calling(keys: Keys, authorities: Iterable[Path]) -> ssl.SSLContext:
+    """Make the context that one partner is called with: our client certificate, and its authorities alone.
+
+    Raises ConfigError.
+    """
+    if keys.client is None or keys.client_certificate is None:
+        raise ConfigError("keys.client, keys.client_certificate: both are needed where a partner has an [[endpoint]]")
+    made = _strict(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = True
+    made.hostname_checks_common_name = False
+    _show(made, keys.client_certificate, keys.client, "keys.client_certificate, keys.client")
+    _believe(made, authorities)
+    return made
+
+
+def _strict(protocol: int) -> ssl.SSLContext:
+    made = ssl.SSLContext(protocol)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.set_ciphers(CIPHERS)
+    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    made.verify_mode = ssl.CERT_REQUIRED
+    # A partner's anchor may be an issuing authority rather than its root.
+    made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    made.set_alpn_protocols(["http/1.1"])
+    return made
+
+
 def identify(made: ssl.SSLContext, listen: Listen) -> None:
     """Read our certificate and key; later handshakes use them. Raises ConfigError."""
-    try:
-        made.load_cert_chain(listen.certificate, listen.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"listen.certificate, listen.key: {listen.certificate}, {listen.key}: {_reason(error)}"
-        ) from None
+    _show(made, listen.certificate, listen.key, "listen.certificate, listen.key")
 
 
 def admit(made: ssl.SSLContext, partners: Iterable[Partner]) -> None:
@@ -50,16 +114,28 @@ def admit(made: ssl.SSLContext, partners: Iterable[Partner]) -> None:
 
     An anchor that is taken away stays until restart, and is harmless: the path judges every peer again.
     """
-    for path in sorted({path for partner in partners for path in _authorities(partner)}):
+    _believe(made, (path for partner in partners for path in authorities(partner)))
+
+
+def authorities(partner: Partner) -> tuple[Path, ...]:
+    """Return the files that hold the authorities of a partner's certificates."""
+    return (*partner.trust.anchors, *partner.trust.intermediates)
+
+
+def _show(made: ssl.SSLContext, certificate: Path, key: Path, names: str) -> None:
+    try:
+        made.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{names}: {certificate}, {key}: {_reason(error)}") from None
+
+
+def _believe(made: ssl.SSLContext, paths: Iterable[Path]) -> None:
+    for path in sorted(set(paths)):
         try:
             data = path.read_bytes()
             made.load_verify_locations(cadata=data.decode("ascii", "replace") if _PEM in data else data)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: holds no certificates, PEM or DER: {_reason(error)}") from None
-
-
-def _authorities(partner: Partner) -> tuple[Path, ...]:
-    return (*partner.trust.anchors, *partner.trust.intermediates)
 
 
 def _no_password() -> bytes:

@@ -12,6 +12,9 @@ again for every message, since a connection may live longer than a certificate:
    - nobody here knows it                                               PEER_UNKNOWN
 
 Every refusal here is of a stranger: it is counted, and never grows the log.
+
+Where we are the one who calls, the far side is a TLS server: `answering` judges its certificate again in the same way,
+and its answer then walks on as any message does. Whoever signs it must be the very organisation that was called.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from gateway import codes
+from gateway.dispatch import Reply
 from gateway.errors import UnavailableError, UntrustedError
-from gateway.message import Admitted, PartnerId, Received
+from gateway.message import Admitted, ContractId, OrganisationNumber, PartnerId, Received
+from gateway.partners import Endpoint
 from gateway.trust import decoding, subject
 from gateway.trust.chain import Role, Trust
 
@@ -48,11 +53,44 @@ def admit(received: Received, trust: Trust) -> Admitted:
     )
 
 
+def answering(  # noqa: PLR0913  # the answer, whom we called, and what it is judged by
+    reply: Reply,
+    *,
+    contract: ContractId,
+    partner: PartnerId,
+    organisation: OrganisationNumber,
+    endpoint: Endpoint,
+    trust: Trust,
+) -> Admitted:
+    """Admit what came back from an endpoint that we called.
+
+    Args:
+        reply: The HTTP answer.
+        contract: What the answer is read by.
+        partner: Whose endpoint was called.
+        organisation: Who was called there.
+        endpoint: Where.
+        trust: Who stands under which roots.
+
+    Raises:
+        UntrustedError: one of the CERT codes.
+        UnavailableError: REVOCATION_UNAVAILABLE, our revocation list is missing or too old.
+    """
+    identity = trust.judge_server(
+        reply.peer, partner=partner, organisation=organisation, anchors=endpoint.anchors, at=reply.at
+    )
+    received = Received(
+        body=reply.body, content_type=reply.content_type, contract=contract, peer=reply.peer, at=reply.at
+    )
+    return Admitted(received=received, partner=partner, organisation=organisation, peer=identity.fingerprint)
+
+
 def _stranger(der: bytes, called: PartnerId, at: datetime, trust: Trust, refusal: UntrustedError) -> UntrustedError:
     """Return why this certificate is not admitted at this address, for the one who has to mend it."""
-    owner = next((other for other in trust.partners if other != called and _belongs(der, other, at, trust)), None)
-    if owner is not None:
-        return UntrustedError(codes.PEER_CONTRACT, f"a certificate of {owner}")
+    # Classes stand under the same roots: an employer's certificate could as well be a kommun's.
+    owners = [other for other in trust.partners if other != called and _belongs(der, other, at, trust)]
+    if owners:
+        return UntrustedError(codes.PEER_CONTRACT, f"a certificate of {' or '.join(owners)}")
     if refusal.code is codes.CERT_SUBJECT and not _names_organisation(der):
         return UntrustedError(codes.PEER_ORGANISATION, refusal.detail)
     code = codes.PEER_CERTIFICATE if refusal.code in _NOT_NOW else codes.PEER_UNKNOWN

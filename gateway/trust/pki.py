@@ -11,10 +11,12 @@ Swedish issuers use. They have no subjectAltName, as real organisation certifica
     pki/agencies.crl  pki/organisations.crl       revocation lists, PEM; the first holds one list of each CA
     pki/server-ca.pem                             what a client trusts when it calls us
     keys/server.pem   keys/server.key             our TLS certificate with its chain: localhost, 127.0.0.1, ::1
+    keys/client.pem   keys/client.key             our TLS certificate where we call, with its chain
     keys/receipt.pem  keys/receipt.key            P-256; `receipt-rsa.pem` and `receipt-rsa.key`: RSA-2048
     keys/sealing.key  keys/pseudonym.key          32 raw bytes each
     keys/checkpoint.key                           PEM, Ed25519
-    clients/<name>/{tls,sign}.{pem,key}           each partner's two certificates; `tls.pem` with its chain
+    clients/<name>/{tls,sign}.{pem,key}           each partner's certificates as client and signer; `tls.pem` with its
+    clients/<name>/server.{pem,key}               chain; and as server, on loopback, where we call it
 
 `build` makes the same in memory. `issue` and `crl` are `issuing`'s: they add to it whatever a test needs.
 """
@@ -74,6 +76,7 @@ class Client:
     organisation: OrganisationNumber
     tls: Issued
     sign: Issued
+    server: Issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class Demo:
     strangers: Issued
     """A CA that nobody has configured."""
     server: Issued
+    client: Issued
     receipt: Issued
     receipt_rsa: Issued
     sealing: bytes = field(repr=False)
@@ -123,6 +127,7 @@ def build(*, now: datetime, random: Random = os.urandom, kind: KeyKind = KeyKind
         server_authority=server_authority,
         strangers=strangers,
         server=new(server_authority, _SERVER),
+        client=new(agencies, _CLIENT),
         receipt=new(agencies, _RECEIPT, common_name="Kvittens P-256", kind=KeyKind.P256),
         receipt_rsa=new(agencies, _RECEIPT, common_name="Kvittens RSA", kind=KeyKind.RSA_2048),
         sealing=random(32),
@@ -134,6 +139,7 @@ def build(*, now: datetime, random: Random = os.urandom, kind: KeyKind = KeyKind
                 organisation=wanted.number,
                 tls=new(under[wanted.ca], wanted.profile(Profile(kind=kind), "TLS")),
                 sign=new(under[wanted.ca], wanted.profile(replace(SIGNER, kind=kind), "signering")),
+                server=new(under[wanted.ca], wanted.profile(_SERVER, "tjänst")),
             )
             for wanted in _CLIENTS
         },
@@ -189,6 +195,13 @@ _CLIENTS = (
 )
 _AUTHORITY = replace(AUTHORITY, organisation="Demo", path_length=0)
 _RECEIPT = replace(SIGNER, organisation="Försäkringskassan", serial_numbers=("162021005521",))
+_CLIENT = Profile(
+    common_name="Utbyte klient",
+    organisation="Försäkringskassan",
+    kind=KeyKind.P256,
+    extended_key_usage=(CLIENT_AUTH,),
+    serial_numbers=("162021005521",),
+)
 _SERVER = Profile(
     common_name="localhost",
     organisation="Försäkringskassan",
@@ -213,9 +226,15 @@ def _files(demo: Demo) -> dict[str, bytes]:
         "keys/pseudonym.key": demo.pseudonym,
         "keys/checkpoint.key": checkpoint,
     }
-    own = {"keys/server": demo.server, "keys/receipt": demo.receipt, "keys/receipt-rsa": demo.receipt_rsa}
+    own = {
+        "keys/server": demo.server,
+        "keys/client": demo.client,
+        "keys/receipt": demo.receipt,
+        "keys/receipt-rsa": demo.receipt_rsa,
+    }
     for client in demo.clients.values():
-        own |= {f"clients/{client.name}/tls": client.tls, f"clients/{client.name}/sign": client.sign}
+        of = f"clients/{client.name}"
+        own |= {f"{of}/tls": client.tls, f"{of}/sign": client.sign, f"{of}/server": client.server}
     for stem, issued in own.items():
         files[f"{stem}.key"] = issued.key_pem
         files[f"{stem}.pem"] = issued.pem if stem.endswith("sign") else issued.chain_pem

@@ -71,7 +71,7 @@ class Revocations:
         """
         found: dict[Authority, list[_List]] = {}
         for path in files:
-            for crl in _read(path):
+            for crl in lists(path):
                 complete = _complete(crl, path)
                 found.setdefault(_signer(crl, authorities, path), []).append(complete)
         newest = {key: tuple(sorted(lists, key=lambda item: item.since, reverse=True)) for key, lists in found.items()}
@@ -110,7 +110,8 @@ def _newest(lists: Sequence[_List], at: datetime) -> _List | None:
     return next((item for item in lists if item.since <= at), None)
 
 
-def _read(path: Path) -> Iterator[x509.CertificateRevocationList]:
+def lists(path: Path) -> Iterator[x509.CertificateRevocationList]:
+    """Read a file of lists, PEM (one or more) or DER. Raises ConfigError."""
     try:
         data = path.read_bytes()
         if _PEM_END not in data:

@@ -1,5 +1,8 @@
 """Under which CAs one partner's certificates stand, and the path from a certificate up to them.
 
+The TLS server of an endpoint may stand under CAs of its own (`[[endpoint]] anchors`), often those of the web. They
+vouch for that server and for nothing else: whoever they issue to, signs no message.
+
 The path is built and verified by cryptography (RFC 5280 section 6.1: signatures, names, validity, path length, name
 constraints, unknown critical extensions); `usage` says what it must have on the way. SHA-1 and small keys are refused
 by the verifier too.
@@ -17,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from gateway import codes
-from gateway.config import Partner, Subject
 from gateway.errors import ConfigError, UntrustedError
+from gateway.partners import Partner, Subject
 from gateway.trust import decoding, usage
 from gateway.trust.revocation import Revocations
 
@@ -46,18 +49,30 @@ class Roots:
             ConfigError: a file cannot be read, holds what is not a CA, or lists are required and none is named.
         """
         trust = partner.trust
-        anchors = [certificate for path in trust.anchors for certificate in _read(path)]
-        intermediates = [certificate for path in trust.intermediates for certificate in _read(path)]
-        if trust.revocation_required and not trust.revocation:
-            raise ConfigError(f"partner {partner.id}: trust.revocation: lists are required, and none is named")
+        anchors, intermediates = _all(trust.anchors), _all(trust.intermediates)
         return cls(
             anchors=Store(anchors),
             intermediates=intermediates,
-            revocations=Revocations.build(
-                trust.revocation, [*anchors, *intermediates], required=trust.revocation_required
-            ),
+            revocations=_revocations(partner, [*anchors, *intermediates]),
             subject=trust.subject,
         )
+
+    @classmethod
+    def serving(cls, partner: Partner) -> dict[frozenset[Path], Roots]:
+        """Read the anchors of those endpoints that have their own: files -> what their servers stand under.
+
+        Raises:
+            ConfigError: as `build`.
+        """
+        own = {frozenset(endpoint.anchors): endpoint.anchors for endpoint in partner.endpoint if endpoint.anchors}
+        if not own:
+            return {}
+        intermediates = _all(partner.trust.intermediates)
+        revocations = _revocations(partner, [*_all(partner.trust.anchors), *intermediates])
+        return {
+            files: cls(anchors=Store(_all(paths)), intermediates=intermediates, revocations=revocations, subject=None)
+            for files, paths in own.items()
+        }
 
     def path(self, certificate: x509.Certificate, role: usage.Role, at: datetime) -> Sequence[x509.Certificate]:
         """Return the verified path at a time, leaf first and anchor last.
@@ -96,8 +111,22 @@ class Roots:
 
 
 def files(partner: Partner) -> tuple[Path, ...]:
-    """Return every file that `Roots.build` reads."""
-    return (*partner.trust.anchors, *partner.trust.intermediates, *partner.trust.revocation)
+    """Return every file that `Roots.build` and `Roots.serving` read."""
+    own = [path for endpoint in partner.endpoint for path in endpoint.anchors]
+    return (*partner.trust.anchors, *partner.trust.intermediates, *partner.trust.revocation, *own)
+
+
+def _revocations(partner: Partner, authorities: list[x509.Certificate]) -> Revocations:
+    """Read the partner's lists, which its endpoints' own CAs may have signed too."""
+    trust = partner.trust
+    if trust.revocation_required and not trust.revocation:
+        raise ConfigError(f"partner {partner.id}: trust.revocation: lists are required, and none is named")
+    own = [certificate for endpoint in partner.endpoint for certificate in _all(endpoint.anchors)]
+    return Revocations.build(trust.revocation, [*authorities, *own], required=trust.revocation_required)
+
+
+def _all(paths: Sequence[Path]) -> list[x509.Certificate]:
+    return [certificate for path in paths for certificate in _read(path)]
 
 
 def _read(path: Path) -> list[x509.Certificate]:

@@ -52,6 +52,8 @@ class Shape:
     timestamp: _Element = field(repr=False)
     addressing: dict[str, _Element] = field(repr=False)
     """MessageID, To and Action, where present."""
+    relating: list[_Element] = field(repr=False)
+    """Every RelatesTo, whether or not it is covered."""
     certificate: bytes = field(repr=False)
     """DER, as the token holds it."""
     info: SignedInfo = field(repr=False)
@@ -64,7 +66,7 @@ def read(parsed: Parsed) -> Shape:
     header = envelope.header_of(parsed.root, parsed.version)
     if header is None:
         raise UntrustedError(codes.SIG_MISSING, "no Header")
-    securities, addressing, targets = _headers(header)
+    securities, addressing, relating, targets = _headers(header)
     if len(securities) != 1:
         raise UntrustedError(
             codes.SIG_STRUCTURE if securities else codes.SIG_MISSING, f"{len(securities)} Security headers"
@@ -85,15 +87,18 @@ def read(parsed: Parsed) -> Shape:
         body=body,
         timestamp=timestamp,
         addressing=addressing,
+        relating=relating,
         certificate=_token(token),
         info=info,
         value=_decoded(_packed(value), codes.SIG_VALUE),
     )
 
 
-def _headers(header: _Element) -> tuple[list[_Element], dict[str, _Element], list[_Element]]:
+def _headers(header: _Element) -> tuple[list[_Element], dict[str, _Element], list[_Element], list[_Element]]:
+    """Return Security, the headers that there may be one of, RelatesTo, and every addressing header."""
     securities: list[_Element] = []
     single: dict[str, _Element] = {}
+    relating: list[_Element] = []
     targets: list[_Element] = []
     for block in header:
         tag = block.tag
@@ -101,9 +106,12 @@ def _headers(header: _Element) -> tuple[list[_Element], dict[str, _Element], lis
             securities.append(block)
         elif (name := names.ADDRESSING.get(tag)) is not None:
             targets.append(block)
-            if name in _SINGLE and single.setdefault(name, block) is not block:
-                raise UntrustedError(codes.SIG_ADDRESSING, f"more than one {name}")
-    return securities, single, targets
+            if name in _SINGLE:
+                if single.setdefault(name, block) is not block:
+                    raise UntrustedError(codes.SIG_ADDRESSING, f"more than one {name}")
+            elif name == "RelatesTo":
+                relating.append(block)
+    return securities, single, relating, targets
 
 
 def _security(security: _Element) -> tuple[_Element, _Element, _Element]:

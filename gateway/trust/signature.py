@@ -58,6 +58,8 @@ _ECDSA: Final = ECDSA(SHA256())
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]00:00)", re.ASCII)
 _MESSAGE_ID: Final = re.compile(r"[!#-;=?-~]{1,256}")
 """An IRI made a URI (WS-Addressing 1.0 section 3.1): printable ASCII without quotation mark and angle brackets."""
+_REPLY: Final = f"{names.WSA}/reply"
+"""What a RelatesTo is that does not say (WS-Addressing 1.0 section 3.2)."""
 _START: Final = re.compile(rb'<[^ >]+((?: [^ =]+="[^"]*")*)>')
 _LEAF: Final = re.compile(rb'<[^ >]+(?: [^ =]+="[^"]*")*>([^<&]*)</[^<>]+>')
 """A canonical element with nothing but plain text in it: markup and escapes have `<` and `&`."""
@@ -107,6 +109,7 @@ def verify(parsed: Parsed, trust: chain.Trust, limits: Limits) -> Verified:
             signer=identity.fingerprint,
             created=created,
             received_at=received.at,
+            relates_to=_relation(form.relating, digested) if form.relating else None,
         ),
         payload=xml.reparse(content),
         certificate=form.certificate,
@@ -162,6 +165,20 @@ def _said(
     if message_id is not None and not _MESSAGE_ID.fullmatch(message_id):
         raise UntrustedError(codes.SIG_ADDRESSING, "MessageID")
     return created, None if message_id is None else MessageId(message_id), said.get("Action")
+
+
+def _relation(relating: Sequence[_Element], digested: dict[_Element, bytes]) -> MessageId | None:
+    """Return what a message says it answers (WS-Addressing 1.0 section 3.2), if it was signed and is but one thing.
+
+    Nothing that comes in is judged by it, so nothing is refused for it; whoever waits for an answer needs it.
+    """
+    if len(relating) > 1 or relating[0] not in digested:
+        return None
+    element = xml.reparse(digested[relating[0]])
+    text = (element.text or "").strip(" \t\r\n")
+    if len(element) or element.get("RelationshipType", _REPLY) != _REPLY or not _MESSAGE_ID.fullmatch(text):
+        return None
+    return MessageId(text)
 
 
 def _text(header: bytes) -> str:

@@ -15,12 +15,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
@@ -33,6 +38,20 @@ from gateway.soap import envelope as soap
 from gateway.soap import names, xml
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+class Remote(Protocol):
+    """A private key that signs where it is, and is never here: on a token (`pkcs11`). Shared between threads."""
+
+    @property
+    def method(self) -> str:
+        """The signature algorithm's address."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature value in the form that XMLDSig gives it. Raises UnavailableError."""
+        ...
+
 
 _PKCS1: Final = PKCS1v15()
 _SHA256: Final = SHA256()
@@ -65,7 +84,7 @@ class SigningKey:
     Raises ConfigError where the profile would refuse the key: RSA below 2048 bits, a curve other than P-256.
     """
 
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey | Remote = field(repr=False)
     certificate: bytes = field(repr=False)
     """DER."""
     method: str = field(init=False)
@@ -76,7 +95,9 @@ class SigningKey:
     def __post_init__(self) -> None:
         """Compose once what every signature repeats."""
         content = b2a_base64(self.certificate, newline=False).decode("ascii")
-        object.__setattr__(self, "method", _method(self.key))
+        object.__setattr__(
+            self, "method", method(self.key.public_key()) if isinstance(self.key, PrivateKey) else self.key.method
+        )
         object.__setattr__(
             self,
             "token",
@@ -84,15 +105,20 @@ class SigningKey:
             f' ValueType="{names.X509V3}" wsu:Id="Token">{content}</wsse:BinarySecurityToken>',
         )
 
+    @property
+    def remote(self) -> bool:
+        """Whether signing waits for somebody else."""
+        return not isinstance(self.key, PrivateKey)
+
     def sign(self, data: bytes) -> bytes:
-        """Return the signature value in the form that XMLDSig gives it."""
+        """Return the signature value in the form that XMLDSig gives it. Raises UnavailableError where it is remote."""
         match self.key:
             case EllipticCurvePrivateKey():
                 r, s = decode_dss_signature(self.key.sign(data, _ECDSA))
                 return r.to_bytes(32) + s.to_bytes(32)
             case RSAPrivateKey():
                 return self.key.sign(data, _PKCS1, _SHA256)
-            case Ed25519PrivateKey():
+            case _:
                 return self.key.sign(data)
 
 
@@ -169,13 +195,14 @@ def sign_element(envelope: _Element, *, key: SigningKey, created: datetime, expi
     header.append(xml.reparse(_security(key, version, timestamp, references).encode()))
 
 
-def _method(key: PrivateKey) -> str:
-    match key:
-        case RSAPrivateKey() if key.key_size >= _RSA_BITS:
+def method(public: object) -> str:
+    """Return the address of the algorithm that the profile uses a key with. Raises ConfigError where it uses none."""
+    match public:
+        case RSAPublicKey() if public.key_size >= _RSA_BITS:
             return names.RSA_SHA256
-        case EllipticCurvePrivateKey() if isinstance(key.curve, SECP256R1):
+        case EllipticCurvePublicKey() if isinstance(public.curve, SECP256R1):
             return names.ECDSA_SHA256
-        case Ed25519PrivateKey():
+        case Ed25519PublicKey():
             return names.ED25519
         case _:
             raise ConfigError("the key is not RSA of 2048 bits or more, P-256 or Ed25519")

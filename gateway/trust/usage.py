@@ -32,12 +32,15 @@ class Role(StrEnum):
     """Signs messages: needs KeyUsage digitalSignature or contentCommitment. An EKU need not be there; where it is, the
     certificate may be used for nothing else, so one of clientAuth, emailProtection, documentSigning or any must be in
     it. A certificate that is only for servers, time stamps or code signs no messages."""
+    SERVER = "server"
+    """Server in TLS, where we call: needs KeyUsage digitalSignature, and EKU serverAuth by name."""
 
 
 _DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 """id-kp-documentSigning (RFC 9336)."""
 _ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 _PEER = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH})
+_SERVER = frozenset({ExtendedKeyUsageOID.SERVER_AUTH})
 _SIGNER = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING, _ANY})
 
 
@@ -60,15 +63,20 @@ def check(certificate: x509.Certificate, role: Role) -> None:
             purposeful = purposes is not None and not _PEER.isdisjoint(purposes)
         case Role.SIGNER:
             purposeful = purposes is None or not _SIGNER.isdisjoint(purposes)
+        case Role.SERVER:
+            purposeful = purposes is not None and not _SERVER.isdisjoint(purposes)
         case _:
             assert_never(role)
     if not purposeful:
         raise UntrustedError(codes.CERT_USAGE, "extendedKeyUsage")
 
 
+_PASSED_ON = {Role.PEER: _PEER | {_ANY}, Role.SIGNER: _SIGNER, Role.SERVER: _SERVER | {_ANY}}
+
+
 def issuing(role: Role) -> ExtensionPolicy:
     """Return what every CA on the path must have, for the verifier."""
-    purposes = (_PEER | {_ANY}) if role is Role.PEER else _SIGNER
+    purposes = _PASSED_ON[role]
     either = Criticality.AGNOSTIC
     policy = ExtensionPolicy.permit_all().require_present(x509.BasicConstraints, either, _is_authority)
     policy = policy.require_present(x509.KeyUsage, either, _signs_certificates)

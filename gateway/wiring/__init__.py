@@ -6,9 +6,9 @@
     background   integrator, relay, collector: one of each works for a store              any number, by lease
 
 With one worker intake and background are in one process; with more, the parent has the background and the workers the
-intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists are read again when their files
-change, everything on SIGHUP. New rules are built beside the old and swapped whole; if they cannot be built, the old
-ones stay and the log says why.
+intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists, keys and certificates are read
+again when their files change, everything on SIGHUP. New rules are built beside the old and swapped whole; if they
+cannot be built, the old ones stay and the log says why.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gateway.ports import Clock
 from gateway.store.place import Duty
 from gateway.transport import server
 from gateway.wiring.background import EVERYTHING, Alarm, Background, Role
-from gateway.wiring.drivers import Broker, create_store, dead_letters, guarded, place, queues, views
+from gateway.wiring.drivers import Broker, courier, create_store, dead_letters, guarded, place, queues, views
 from gateway.wiring.intake import Intake, Keeper, context
-from gateway.wiring.rules import Random, SystemClock, checkpoint_key, checkpoint_signer, rules, sealer, secret
+from gateway.wiring.rules import Random, SystemClock, checkpoint_key, checkpoint_signer, rules, sealer
 
 __all__ = [
     "EVERYTHING",
@@ -40,6 +40,7 @@ __all__ = [
     "checkpoint_key",
     "checkpoint_signer",
     "context",
+    "courier",
     "create_store",
     "dead_letters",
     "guarded",
@@ -48,7 +49,6 @@ __all__ = [
     "rules",
     "running",
     "sealer",
-    "secret",
     "views",
 ]
 
@@ -69,6 +69,7 @@ def running(
         intake = Intake(configuration, clock=clock, random=random)
         closing.callback(intake.close)
         intake.committed = background.wake
+        intake.reloaded = background.reload
         background.start()
         bound = server.bind(configuration.gateway.listen)
         yield closing.enter_context(server.Running(intake.server(), bound)), intake, background

@@ -1,7 +1,7 @@
-"""What only one process does for a store at a time: the relay with the collector, and the integrator.
+"""What only one process does for a store at a time: the relay with the collector, the integrator, and the dispatcher.
 
-Both hold a lease, so that any number of machines may run a background and one works. On PostgreSQL each has its own
-role (`gateway serve --role relay`, `--role integrator`); in one process they are threads.
+Each holds a lease, so that any number of machines may run a background and one works. On PostgreSQL each has its own
+role (`gateway serve --role relay`, `--role integrator`, `--role dispatcher`); in one process they are threads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from enum import StrEnum
 from random import SystemRandom
 
@@ -17,16 +17,20 @@ from gateway import logs
 from gateway.broker.collector import Collector
 from gateway.broker.relay import Relay
 from gateway.config import Configuration
-from gateway.errors import GatewayError, IntegrityError, UnavailableError
+from gateway.errors import GatewayError, IntegrityError
+from gateway.message import Sealed
+from gateway.outbound import mailbox
+from gateway.outbound.ports import Held
 from gateway.ports import Clock
-from gateway.store import partitions
+from gateway.store import gallring, partitions
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.integrator import Integrator
 from gateway.store.lease import Lease
 from gateway.store.outbox import StoredOutbox
-from gateway.store.place import Duty, Place
+from gateway.store.place import Duty
 from gateway.wiring.drivers import Broker, place
-from gateway.wiring.rules import checkpoint_signer
+from gateway.wiring.rules import checkpoint_signer, sealer
+from gateway.wiring.sending import Sending, given_back, sends
 
 Alarm = Callable[[IntegrityError], None]
 """Called, from any thread, when our own records disagree: the program must stop."""
@@ -41,6 +45,8 @@ class Role(StrEnum):
     """Moves events from the outbox to the queues, and brings dead letters home."""
     INTEGRATOR = "integrator"
     """Takes leaves into the log and signs for it."""
+    DISPATCHER = "dispatcher"
+    """Takes commands, and calls partners."""
 
 
 EVERYTHING = frozenset(Role)
@@ -49,14 +55,17 @@ HOUR, SOON = 3600.0, 60.0
 
 
 class Upkeep:
-    """Keeps partitions ahead on PostgreSQL, by looking every `HOUR`. A store without partitions needs nothing."""
+    """What the store needs now and then, by looking every `HOUR`.
 
-    def __init__(self, where: Place, *, alarm: Callable[[GatewayError], None]) -> None:
-        """Nothing is opened until it looks."""
-        self._place = where
+    On PostgreSQL partitions are kept ahead. What was kept long enough in mailboxes is emptied.
+    """
+
+    def __init__(self, look: Callable[[], int], *, name: str, alarm: Callable[[GatewayError], None]) -> None:
+        """`look` does what is to be done, and tells how much it was. Nothing is opened until then."""
+        self._look = look
         self._alarm = alarm
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Look at once, and then every hour."""
@@ -69,8 +78,8 @@ class Upkeep:
             self._thread.join()
 
     def step(self) -> int:
-        """Make what is missing; return how many partitions were made. Raises UnavailableError."""
-        return partitions.keep(self._place)
+        """Look once; return how much there was to do. Raises UnavailableError, IntegrityError."""
+        return self._look()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -84,7 +93,7 @@ class Upkeep:
 
 
 class Background:
-    """Relay, collector and integrator, as far as the roles ask for them, in threads of their own."""
+    """Relay, collector, integrator and the way out, as far as the roles ask for them, in threads of their own."""
 
     def __init__(
         self, configuration: Configuration, *, clock: Clock, alarm: Alarm, roles: Collection[Role] = EVERYTHING
@@ -99,18 +108,22 @@ class Background:
         self.collector: Collector | None = None
         self.integrator: Integrator | None = None
         self.upkeep: Upkeep | None = None
+        self.emptying: Upkeep | None = None
+        self.sending: Sending | None = None
         try:
             if Role.INTEGRATOR in roles:
                 self._integrating(configuration)
             if Role.RELAY in roles:
                 self._relaying(configuration)
+            if Role.DISPATCHER in roles and sends(configuration):
+                self._sending(configuration)
         except BaseException:
             self._closing.close()
             raise
 
     def start(self) -> None:
         """Begin."""
-        for one in (self.integrator, self.upkeep, self.relay, self.collector):
+        for one in (self.integrator, self.upkeep, self.emptying, self.relay, self.collector, self.sending):
             if one is not None:
                 one.start()
 
@@ -118,6 +131,11 @@ class Background:
         """Say that there are new events: where the relay is in this process, it looks at once."""
         if self.relay is not None:
             self.relay.wake()
+
+    def reload(self, configuration: Configuration) -> None:
+        """Go by a new configuration where that can be done while it runs. Raises ConfigError; the old one stays."""
+        if self.sending is not None:
+            self.sending.reload(configuration)
 
     def close(self) -> None:
         """Sign for what is in the log, then stop; what is not relayed stays in the outbox."""
@@ -134,15 +152,16 @@ class Background:
         )
         self._closing.callback(self.integrator.stop)
         if configuration.services.postgresql is not None:
-            self.upkeep = Upkeep(place(configuration, Duty.INTEGRATOR), alarm=self._told)
+            where = place(configuration, Duty.INTEGRATOR)
+            self.upkeep = Upkeep(lambda: partitions.keep(where), name="upkeep", alarm=self._told)
             self._closing.callback(self.upkeep.stop)
 
     def _relaying(self, configuration: Configuration) -> None:
         where = place(configuration, Duty.RELAY)
-        outbox = StoredOutbox(where)
+        outbox = StoredOutbox(where, clock=self._clock)
         self._closing.callback(outbox.close)
         lease = Lease(where, "relay", holder=self._holder, clock=self._clock)
-        self._closing.callback(_given_back, lease)
+        self._closing.callback(given_back, lease)
         letters = StoredDeadLetters(where, clock=self._clock)
         self._closing.callback(letters.close)
         broker = Broker(configuration, clock=self._clock, alarm=self._told)
@@ -152,15 +171,33 @@ class Background:
         self._closing.callback(self.collector.stop)
         self._closing.callback(self.relay.stop)
 
+    def _sending(self, configuration: Configuration) -> None:
+        self.sending = Sending(
+            configuration,
+            clock=self._clock,
+            holder=self._holder,
+            chance=self._random,
+            alarm=self._told,
+            committed=self.wake,
+        )
+        self._closing.callback(self.sending.close)
+        self.emptying = Upkeep(self._emptied(configuration), name="emptying", alarm=self._told)
+        self._closing.callback(self.emptying.stop)
+
+    def _emptied(self, configuration: Configuration) -> Callable[[], int]:
+        """Return what destroys the content of what was kept long enough in mailboxes."""
+        where, seals = place(configuration, Duty.DISPATCHER), sealer(configuration.gateway.keys)
+
+        def reseal(held: Held) -> Sealed:
+            if held.intent is None:
+                raise IntegrityError(f"dispatch {held.id}: its payload has no intent")
+            return mailbox.emptied(held.contents["payload"], held.intent[1], seals)
+
+        return lambda: gallring.empty(where, self._clock.now(), reseal)
+
     def _told(self, error: GatewayError) -> None:
         if isinstance(error, IntegrityError):
             logs.integrity(error)
             self._alarm(error)
         else:
             logs.fault(error)
-
-
-def _given_back(lease: Lease) -> None:
-    with suppress(UnavailableError):  # else it runs out by itself
-        lease.release()
-    lease.close()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 from gateway import codes
+from gateway.adapters.registry import Registry
 from gateway.audit.checkpoint import Checkpoint
 from gateway.broker import schedule
 from gateway.broker.depth import Depth
@@ -25,7 +27,11 @@ from gateway.store import create, guard
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.place import Duty, Place, placed
 from gateway.store.views import Views
+from gateway.trust.files import secret
 from gateway.wiring.rules import checkpoint_key, checkpoint_signer, rules
+
+if TYPE_CHECKING:
+    from gateway.transport.courier import HttpCourier, Judge
 
 
 def _nobody(_error: GatewayError) -> None:
@@ -90,6 +96,21 @@ def queues(configuration: Configuration, clock: Clock) -> EmbeddedBroker:
     return EmbeddedBroker(_file(configuration), configuration.queues, clock=clock)
 
 
+def courier(configuration: Configuration, contracts: Registry, *, judge: Judge, clock: Clock) -> HttpCourier:
+    """Return the way to partners, its WSDLs and certificates read. Close it. Raises ConfigError.
+
+    Some hundred milliseconds, for zeep alone: only who sends opens it.
+    """
+    from gateway.transport.bodies import Bodies  # noqa: PLC0415  # zeep: for this alone
+    from gateway.transport.courier import HttpCourier  # noqa: PLC0415  # as above
+
+    gateway = configuration.gateway
+    if gateway.keys.client is not None:
+        secret(gateway.keys.client, "keys.client")
+    bodies = Bodies(gateway.schemas, contracts.outgoing.values())
+    return HttpCourier(configuration, bodies, judge=judge, clock=clock)
+
+
 class Broker:
     """This installation's broker. Each role is opened when it is asked for; all are closed together."""
 
@@ -114,6 +135,23 @@ class Broker:
             return self._file
         made = RabbitPublisher(self._settings, self._configuration.queues, random=self._random, alarm=self._alarm)
         self._closing.callback(made.close)
+        return made
+
+    def commands(self, *, wait: float = 0.0) -> Publisher:
+        """Return the askers' way onto the queue of commands.
+
+        Raises ConfigError, and UnavailableError where the broker was not reached within `wait` seconds, if any.
+        """
+        if self._settings is None:
+            return self._file
+        reached = threading.Event()
+        made = RabbitPublisher(
+            self._settings, self._configuration.queues, random=self._random, account="asker", alarm=self._alarm,
+            told=lambda state, _why: reached.set() if state is State.READY else None,
+        )  # fmt: skip
+        self._closing.callback(made.close)
+        if wait and not reached.wait(wait):
+            raise UnavailableError(codes.STORE_UNAVAILABLE, f"no broker at {', '.join(self._settings.hosts)}")
         return made
 
     def consumer(self, queue: Queue, *, name: str, wait: float = 0.0) -> Consumer:

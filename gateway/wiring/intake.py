@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from ssl import SSLContext
 
 from starlette.applications import Starlette
 
@@ -14,22 +13,29 @@ from gateway import logs
 from gateway.config import Configuration
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
 from gateway.logs import Happened
+from gateway.outbound.rules import Rules as Outward
 from gateway.ports import Clock
 from gateway.store import guard, partitions
 from gateway.store.journal import StoredJournal
+from gateway.store.mailbox import StoredMailboxes
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
 from gateway.store.views import Views
-from gateway.transport import app, server, tls
+from gateway.transport import api, app, mailbox, server, tls
+from gateway.transport.desk import Desk
 from gateway.transport.front import Front, Terms
+from gateway.transport.metrics import Readings
+from gateway.trust.certificates import Inventory
 from gateway.wiring.drivers import place
-from gateway.wiring.rules import Random, checkpoint_key, rules, secret
+from gateway.wiring.rules import Random, beside, checkpoint_key, each, rules
 
 STUCK = 5.0
 """Seconds after which a commit that is not answered means that nothing is accepted: a standby that is gone, a disk that
 stands still. Even a busy store answers in tenths of a second."""
+OPENED = ("listen", "store", "audit")
+"""Tables of `gateway.toml` that listener, journal and log were opened by: what asks for them must go on with those."""
 RENEWAL = 60.0
-"""Seconds between two looks at the revocation lists' files. Lists are renewed every few hours."""
+"""Seconds between two looks at the files of revocation lists, keys and certificates."""
 
 
 class Intake:
@@ -39,11 +45,13 @@ class Intake:
         """Open the store and read every file that the configuration names. Raises ConfigError, IntegrityError."""
         store = configuration.gateway.store
         where = self._place = place(configuration, Duty.FRONT)
-        self.configuration = configuration
+        self._opened = self.configuration = configuration
         self._clock = clock
         self._random = random
         self.committed: Callable[[], None] = lambda: None
         """Called after each commit that left events; the relay's push where it is in this process."""
+        self.reloaded: Callable[[Configuration], None] = lambda _configuration: None
+        """Called with each new configuration; where the way out is in this process, it goes by it too."""
         self._views = Views(where)
         self.protections = StoredProtections(where)
         self.journal = StoredJournal(
@@ -57,7 +65,11 @@ class Intake:
         )
         terms = Terms.build(configuration, rules(configuration, self.protections, random=random))
         self.front = Front(terms=terms, journal=self.journal, clock=clock)
-        self.app: Starlette = app.make(self.front, self.checks)
+        self.mailboxes = StoredMailboxes(where, clock=clock, committed=self._push)
+        self.desk = Desk(self.front, self.mailboxes, self.journal, rules=self._outward, clock=clock)
+        mail = (mailbox.route(self.desk), *api.routes(self.desk, configuration.gateway.schemas))
+        self.app: Starlette = app.make(self.front, self.checks, self.readings, *mail)
+        self._inventory = Inventory(configuration)
         self.context = context(configuration)
 
     def checks(self) -> Mapping[str, bool]:
@@ -74,39 +86,71 @@ class Intake:
             "partitions": file or partitions.ahead(self._place) != 0,
         }
 
+    def readings(self) -> Readings:
+        """Return what watchers draw curves of (`transport.metrics`)."""
+        unsigned, oldest = self._views.unsigned(self._clock.now())
+        return Readings(
+            certificates=self._inventory.read(),
+            checks=self.checks(),
+            waiting=self.journal.waiting(),
+            leaves=self._views.length(),
+            unsigned=unsigned,
+            unsigned_seconds=oldest.total_seconds(),
+        )
+
     def renew(self) -> None:
-        """Read revocation lists and anchors again if a file has changed; keep up with the log.
+        """Read revocation lists, anchors, keys and certificates again if a file has changed; keep up with the log.
 
         Raises ConfigError, and the old ones stay; IntegrityError where the log is not the one this machine knew.
         """
-        terms = self.front.terms
-        trust = terms.rules.trust.refresh()
-        if trust is not terms.rules.trust:
-            self.front.terms = replace(terms, rules=replace(terms.rules, trust=trust))
-            logs.tell(Happened.REVOCATION_READ)
+        each(self._renew_trust, self._renew_signers, self._renew_context)
         if self.configuration.services.postgresql is not None:  # several machines, each a guard of the same log
             guard.renew(self._place, checkpoint_key(self.configuration))
 
     def reload(self, configuration: Configuration) -> None:
         """Judge by a new configuration from now on. Raises ConfigError; the old one stays.
 
-        Where it listens, where it stores, which queues and which servers there are stays until a restart.
+        What is open is kept until a restart, and the log names it at every reload until then: `OPENED` of the gateway,
+        and `services`. Two things of it are new at once: our own certificate with its key, which are read into the
+        listener that is there, and `queues`, by which events are routed; those for a new queue wait for the restart.
         """
+        opened, new = self._opened, configuration
+        kept = {name: getattr(opened.gateway, name) for name in OPENED}
+        restart = [name for name, value in kept.items() if getattr(new.gateway, name) != value]
+        restart += [name for name in ("queues", "services") if getattr(new, name) != getattr(opened, name)]
+        gateway = new.gateway.model_copy(update=kept)
+        configuration = new.model_copy(update={"gateway": gateway, "services": opened.services})
         terms = Terms.build(configuration, rules(configuration, self.protections, random=self._random))
-        tls.identify(self.context, configuration.gateway.listen)
-        tls.admit(self.context, configuration.partners.values())
-        before, after = self.configuration.gateway, configuration.gateway
-        restart = [name for name in ("listen", "store", "audit") if getattr(before, name) != getattr(after, name)]
-        opened = self.configuration
-        restart += [name for name in ("queues", "services") if getattr(opened, name) != getattr(configuration, name)]
-        # Where the store is stays what was opened: all that asks `services` must go on with it.
-        configuration = configuration.model_copy(update={"services": opened.services})
+        self.context.reload(new.gateway.listen, new.partners.values())
         self.configuration, self.front.terms = configuration, terms
+        self._inventory = Inventory(new)
+        self.reloaded(configuration)
         logs.tell(Happened.RELOADED, policy=configuration.policy, restart=" ".join(restart) or None)
 
     def server(self) -> server.Server:
         """Return the server for this front; it is not running."""
         return server.Server(self.app, self.front, listen=self.configuration.gateway.listen, context=self.context)
+
+    def _renew_trust(self) -> None:
+        rules_ = self.front.terms.rules
+        trust = rules_.trust.refresh()
+        if trust is not rules_.trust:
+            self.front.terms = replace(self.front.terms, rules=replace(rules_, trust=trust))
+            logs.tell(Happened.REVOCATION_READ)
+
+    def _renew_signers(self) -> None:
+        rules_ = self.front.terms.rules
+        signers = rules_.signers.refresh()
+        if signers is not rules_.signers:
+            self.front.terms = replace(self.front.terms, rules=replace(rules_, signers=signers))
+            logs.tell(Happened.KEYS_READ)
+
+    def _renew_context(self) -> None:
+        if self.context.renew():
+            logs.tell(Happened.KEYS_READ)
+
+    def _outward(self) -> Outward:
+        return beside(self.configuration, self.front.terms.rules)
 
     def _push(self) -> None:
         self.committed()
@@ -114,15 +158,15 @@ class Intake:
     def close(self) -> None:
         """Commit what was taken in, then stop. The server must have ended."""
         self.front.close()
+        self.desk.close()
+        self.mailboxes.close()
         self.journal.close()
         self.protections.close()
 
 
-def context(configuration: Configuration) -> SSLContext:
+def context(configuration: Configuration) -> tls.Listener:
     """Return the listener's TLS context. Raises ConfigError."""
-    listen = configuration.gateway.listen
-    secret(listen.key, "listen.key")
-    return tls.context(listen, configuration.partners.values())
+    return tls.Listener(configuration.gateway.listen, configuration.partners.values())
 
 
 class Keeper:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gateway.adapters.registry import Registry
 from gateway.audit import note
 from gateway.config import Configuration, Keys
 from gateway.errors import ConfigError
-from gateway.events.compose import Routes
+from gateway.events.compose import Own, Routes
 from gateway.inbound.path import Rules
+from gateway.outbound.rules import Rules as Outward
 from gateway.ports import Protections
 from gateway.privacy.law import Law
 from gateway.trust.chain import Trust
+from gateway.trust.files import secret
+from gateway.trust.keys import Signers
 from gateway.trust.pseudonym import Pseudonyms
-from gateway.trust.receipt import Signers
 from gateway.trust.sealing import Sealer
 
 Random = Callable[[int], bytes]
@@ -33,14 +33,16 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def secret(path: Path, key: str) -> bytes:
-    """Read a private file. Raises ConfigError where it cannot be read, or everybody may."""
-    try:
-        if path.stat().st_mode & stat.S_IRWXO:
-            raise ConfigError(f"{key}: {path}: every user of this machine may use it; chmod o= {path}")
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{key}: {path}: cannot be read: {error.strerror}") from None
+def each(*steps: Callable[[], object]) -> None:
+    """Take every step, whatever becomes of the others. Raises ConfigError of all that were refused."""
+    refused = []
+    for step in steps:
+        try:
+            step()
+        except ConfigError as error:
+            refused.append(error.detail)
+    if refused:
+        raise ConfigError("; ".join(refused))
 
 
 def checkpoint_signer(configuration: Configuration) -> note.Signer:
@@ -72,24 +74,43 @@ def sealer(keys: Keys, random: Random = os.urandom) -> Sealer:
 def rules(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Rules:
     """Build all that the path judges by. Raises ConfigError, which names file and key."""
     gateway, keys = configuration.gateway, configuration.gateway.keys
-    for key in ("receipt", "receipt_rsa"):
-        path = getattr(keys, key)
-        if path is not None:
-            secret(path, f"keys.{key}")
     contracts = Registry.load(gateway.schemas)
     for partner in configuration.partners.values():
-        for contract in partner.contracts:
-            if contract not in contracts:
-                raise ConfigError(f"partner {partner.id}: contracts: {contract}: accepted are {', '.join(contracts)}")
+        contracts.agree(partner)
     return Rules(
         limits=gateway.limits,
         trust=Trust.build(configuration.partners),
         contracts=contracts,
-        law=Law.build(configuration, contracts.kinds()),
-        routes=Routes.build(configuration.queues, configuration.bases),
+        law=Law.build(configuration, contracts.kinds(), contracts.outgoing),
+        routes=Routes.build(configuration.queues, configuration.bases, Own.of(configuration, contracts.outgoing)),
         protections=protections,
         pseudonyms=Pseudonyms(secret(keys.pseudonym, "keys.pseudonym")),
         sealer=sealer(keys, random),
         signers=Signers.build(keys, configuration.partners),
         random=random,
+    )
+
+
+def outward(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Outward:
+    """Build all that the way out judges by: what comes back is judged as what comes in. Raises ConfigError."""
+    return beside(configuration, rules(configuration, protections, random=random))
+
+
+def beside(configuration: Configuration, inward: Rules) -> Outward:
+    """Return what the way out judges by, of the same rules as the way in."""
+    return Outward(
+        organisation=configuration.gateway.organisation,
+        limits=inward.limits,
+        trust=inward.trust,
+        contracts=inward.contracts,
+        law=inward.law,
+        partners=configuration.partners,
+        askers=configuration.askers,
+        queues={queue.name: queue for queue in configuration.queues},
+        routes=inward.routes,
+        protections=inward.protections,
+        pseudonyms=inward.pseudonyms,
+        sealer=inward.sealer,
+        signers=inward.signers,
+        random=inward.random,
     )

@@ -41,13 +41,13 @@ QUEUE = Queue(name="bench.relay", types=("bench",), purposes=("bench",))
 
 def measure(report: Report) -> None:
     """Measure raw pika, and the relay on both stores; `ratio` is against raw."""
-    with _servers() as found, found.virtual_host([QUEUE]) as rabbitmq, found.database() as postgresql:
+    with servers() as found, found.virtual_host([QUEUE]) as rabbitmq, found.database() as postgresql:
         for store, services in (
             ("sqlite", Services(rabbitmq=rabbitmq)),
             ("postgresql", Services(rabbitmq=rabbitmq, postgresql=postgresql)),
         ):
             with tempfile.TemporaryDirectory() as name:
-                _compare(report, store, _made(Path(name), services), found)
+                _compare(report, store, made(Path(name), services), found)
 
 
 def _compare(report: Report, store: str, configuration: config.Configuration, found: Found) -> None:
@@ -55,10 +55,10 @@ def _compare(report: Report, store: str, configuration: config.Configuration, fo
     with _relay(configuration) as relay:
         for number in range(1 + ROUNDS):
             raw_rate = _raw(configuration)
-            _empty(found, configuration)
+            empty(found, configuration)
             _fill(configuration)
             relay_rate = _timed(lambda: _relayed(relay))
-            _empty(found, configuration)
+            empty(found, configuration)
             if number:  # the first finds nothing warm
                 raw.append(raw_rate)
                 relayed.append(relay_rate)
@@ -68,7 +68,8 @@ def _compare(report: Report, store: str, configuration: config.Configuration, fo
 
 
 @contextmanager
-def _servers() -> Iterator[Found]:
+def servers() -> Iterator[Found]:
+    """Use the servers that run, if both do, else servers of our own."""
     found = Found.look()
     if set(lifecycle.running(found.folder)) == set(lifecycle.NAMES):
         yield found
@@ -81,7 +82,8 @@ def _servers() -> Iterator[Found]:
         lifecycle.stop(folder)
 
 
-def _made(data: Path, services: Services) -> config.Configuration:
+def made(data: Path, services: Services) -> config.Configuration:
+    """Make keys and a new store, and return the delivered configuration with these services."""
     pki.make(data, now=datetime.now(UTC))
     delivered = config.load(ROOT / "config/gateway.toml", data=data)
     configuration = delivered.model_copy(update={"services": services})
@@ -108,7 +110,7 @@ def _fill(configuration: config.Configuration) -> None:
 @contextmanager
 def _relay(configuration: config.Configuration) -> Iterator[Relay]:
     assert configuration.services.rabbitmq is not None  # noqa: S101  # set above
-    outbox = StoredOutbox(wiring.place(configuration, Duty.RELAY))
+    outbox = StoredOutbox(wiring.place(configuration, Duty.RELAY), clock=wiring.SystemClock())
     publisher = RabbitPublisher(configuration.services.rabbitmq, [QUEUE], random=lambda: 0.5)
     try:
         yield Relay(outbox, publisher, lease=lambda: True, random=lambda: 0.5)
@@ -129,7 +131,8 @@ def _timed(work: Callable[[], None]) -> float:
     return EVENTS / (time.monotonic() - begun)
 
 
-def _empty(found: Found, configuration: config.Configuration) -> None:
+def empty(found: Found, configuration: config.Configuration) -> None:
+    """Throw away what is on the queue."""
     assert configuration.services.rabbitmq is not None  # noqa: S101  # set above
     for name in topology.partitions(QUEUE):
         found.management.call("DELETE", "queues", configuration.services.rabbitmq.virtual_host, name, "contents")

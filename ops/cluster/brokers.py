@@ -7,7 +7,6 @@ real machines `form` then imports the definitions, when all three are there.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -17,8 +16,7 @@ from pathlib import Path
 from gateway.broker.rabbitmq import topology
 from gateway.config import Queue
 from ops.cluster.layout import BROKERS, HERE, Cluster, Node, replaced
-from ops.dev.servers import certificates, processes
-from ops.dev.servers.packages import RABBITMQ
+from ops.dev.servers import certificates, nodes, processes
 from ops.dev.servers.state import VIRTUAL_HOST
 
 PORTS = ("amqps", "management", "prometheus", "distribution")
@@ -30,11 +28,7 @@ MONITOR = "gw-monitor"
 def prepare(folder: Path, cluster: Cluster, queues: Sequence[Queue]) -> None:
     """Write everything that the nodes need: certificates, the shared cookie, settings, definitions."""
     certificates.make(folder / "pki")
-    home = folder / "home"
-    home.mkdir(mode=0o700)
-    cookie = home / ".erlang.cookie"
-    cookie.write_text(secrets.token_hex(20))
-    cookie.chmod(0o400)
+    nodes.cookie(folder / "home")
     for name in BROKERS:
         own = folder / name
         own.mkdir(mode=0o700)
@@ -75,26 +69,12 @@ def nodename(name: str) -> str:
 
 def registry(folder: Path, cluster: Cluster) -> processes.Process:
     """Start the registry that the nodes share."""
-    return processes.start(
-        ["epmd"],
-        pidfile=folder / "epmd.pid",
-        log=folder / "epmd.log",
-        environment=environment(folder, cluster, BROKERS[0]),
-        cwd=folder,
-    )
+    return nodes.registry(folder, environment(folder, cluster, BROKERS[0]))
 
 
 def launch(folder: Path, cluster: Cluster, name: str) -> processes.Process:
     """Start a node's programs and return the shell that is the first of them; `await_ready` waits for the node."""
-    own = folder / name
-    (own / "pid").unlink(missing_ok=True)
-    return processes.start(
-        [RABBITMQ / "rabbitmq-server"],
-        pidfile=own / "shell.pid",
-        log=own / "start.log",
-        environment=environment(folder, cluster, name),
-        cwd=own,
-    )
+    return nodes.launch(folder / name, environment(folder, cluster, name))
 
 
 def await_ready(folder: Path, cluster: Cluster, name: str, shell: processes.Process) -> processes.Process:
@@ -102,11 +82,7 @@ def await_ready(folder: Path, cluster: Cluster, name: str, shell: processes.Proc
     own = folder / name
     port = cluster.nodes[name].ports["amqps"]
     processes.ready(lambda: processes.listening(port), shell, own / "start.log", name=name, within=START_WITHIN)
-    pid = processes.read_pid(own / "pid")
-    process = None if pid is None else processes.Process.of(pid)
-    if process is None:
-        raise processes.ServerError(f"{name} wrote no process id\n{processes.tail(own / 'start.log')}")
-    return process
+    return nodes.started(own, name)
 
 
 def form(folder: Path, cluster: Cluster) -> None:
@@ -121,8 +97,7 @@ def form(folder: Path, cluster: Cluster) -> None:
 
 def stop(folder: Path, node: Node) -> None:
     """Stop a node in order; one that is still starting, too."""
-    pid = processes.read_pid(folder / node.name / "pid")
-    for process in (node.process, None if pid is None else processes.Process.of(pid)):
+    for process in (node.process, nodes.machine(folder / node.name)):
         if process is not None and process.alive:
             process.end(signal.SIGTERM, within=STOP_WITHIN)
 
@@ -135,26 +110,15 @@ def kill(node: Node) -> None:
 
 def environment(folder: Path, cluster: Cluster, name: str) -> Mapping[str, str]:
     """Return what a node's programs need, and what `rabbitmqctl` needs to speak with it."""
-    own, ports = folder / name, cluster.nodes[name].ports
-    return {
-        "PATH": f"{RABBITMQ}:{os.environ.get('PATH', os.defpath)}",
-        "LANG": "C.UTF-8",
-        "HOME": str(folder / "home"),
-        "ERL_EPMD_PORT": str(cluster.epmd),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_CRASH_DUMP": str(own / "erl_crash.dump"),
-        "RABBITMQ_NODENAME": nodename(name),
-        "RABBITMQ_DIST_PORT": str(ports["distribution"]),
-        "RABBITMQ_BASE": str(own),
-        "RABBITMQ_MNESIA_BASE": str(own / "data"),
-        "RABBITMQ_LOG_BASE": str(own / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(own / "enabled_plugins"),
-        "RABBITMQ_CONFIG_FILE": str(own / "rabbitmq.conf"),
-        "RABBITMQ_PID_FILE": str(own / "pid"),
-        "RABBITMQ_CONF_ENV_FILE": str(own / "none"),
+    return nodes.environment(
+        folder / name,
+        home=folder / "home",
+        name=nodename(name),
+        registry=cluster.epmd,
+        distribution=cluster.nodes[name].ports["distribution"],
         # Three nodes share few processors: those that have nothing to do must not spin.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",
-    }
+        scheduling="+S 1:1 +sbwt none",
+    )
 
 
 def _private(path: Path, text: str) -> None:

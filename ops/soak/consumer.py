@@ -144,6 +144,7 @@ def main(data: Path, database: Path, poison: int, flaky: int) -> int:
     threads = [
         threading.Thread(target=run, args=(queue,), name=queue.name, daemon=True)
         for queue in terms.configuration.queues
+        if queue.name != terms.configuration.gateway.sending.commands  # the gateway's own to read
     ]
     for thread in threads:
         thread.start()

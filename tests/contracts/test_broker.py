@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.message import Replay
-from gateway.ports import Delivery, Publication
+from gateway.ports import EVENT_LIMIT, Delivery, Publication
 from tests import builders
 from tests.builders import FIRST, SECOND, event
 from tests.contracts.brokers import LEASE, LONG, given, lent, names
@@ -33,6 +33,13 @@ def test_an_event_for_a_queue_that_is_not_comes_back(broker):
     events = [event("a", queues=("no.such",)), event("b", partition="q"), event("c", partition="r", queues=())]
     assert broker.publish(events) == [RETURNED, CONFIRMED, RETURNED]
     assert names(lent(broker, broker.consumer(FIRST), 1)) == ["b"]
+
+
+def test_an_event_that_is_too_large_is_on_no_queue_and_the_largest_goes(broker):
+    sizes = {"a": EVENT_LIMIT, "b": EVENT_LIMIT + 1}
+    events = [event(name, partition=name, body=b"x" * size) for name, size in sizes.items()]
+    assert broker.publish(events) == [CONFIRMED, Publication.TOO_LARGE]
+    assert names(lent(broker, broker.consumer(FIRST), 1)) == ["a"]
 
 
 def test_nothing_to_publish_is_nothing(broker):

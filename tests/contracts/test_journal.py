@@ -39,7 +39,7 @@ def drivers(request, tmp_path):
         return
     place = builders.store(tmp_path) if request.param == "sqlite" else request.getfixturevalue("stored")
     front, relay = place.acting(Duty.FRONT), place.acting(Duty.RELAY)
-    protections, outbox = StoredProtections(front), StoredOutbox(relay)
+    protections, outbox = StoredProtections(front), StoredOutbox(relay, clock=clock)
     journal = StoredJournal(front, clock=clock, learned=protections.refresh)
     yield Drivers(journal, outbox, protections, clock)
     journal.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway import config
 from gateway.adapters import registry
 from gateway.config import Limits
+from gateway.dispatch import AskerId, Case, Command, CommandId, DispatchId, Period, Queued, Recipient
 from gateway.errors import RejectedError
 from gateway.events import compose
 from gateway.message import (
@@ -48,7 +49,8 @@ def rules() -> tuple[registry.Registry, Law, compose.Routes]:
     """Return contracts, law and routes as delivered."""
     read = config.load(HERE.parents[1] / "config/gateway.toml")
     contracts = registry.Registry.load(read.gateway.schemas)
-    return contracts, Law.build(read, contracts.kinds()), compose.Routes.build(read.queues, read.bases)
+    law = Law.build(read, contracts.kinds(), contracts.outgoing)
+    return contracts, law, compose.Routes.build(read.queues, read.bases, compose.Own.of(read, contracts.outgoing))
 
 
 def valid(case: Path) -> Valid:
@@ -95,10 +97,40 @@ def _outcome(decision: Decision) -> dict[str, object]:
 
 
 def _event(permitted: Permitted, decision: Decision) -> dict[str, object]:
-    _, _, routes = rules()
-    person = PSEUDONYMS.of(decision.person)
-    event = compose.event(permitted, decision, pseudonym=person, leaf=LEAF, routes=routes)
+    contracts, _, routes = rules()
+    person, asked = PSEUDONYMS.of(decision.person), None
+    if contracts[permitted.provenance.contract].solicited:
+        asked = _asked(permitted.provenance.contract, decision)
+        routes = routes.answering(asked.command.asker)
+    event = compose.event(permitted, decision, pseudonym=person, leaf=LEAF, routes=routes, asked=asked)
     return {"queues": list(event.queues), "event": json.loads(event.body)}
+
+
+def _asked(contract: ContractId, decision: Decision) -> Queued:
+    """Return a question that an answer of a contract could be to, where it comes in no other way."""
+    one = Recipient(
+        position=1,
+        partner=PartnerId(contract.partition("/")[0]),
+        organisation=None,
+        basis="FK-NAVET-01",
+        fields={"personpost": True},
+    )
+    command = Command(
+        id=CommandId("golden-1"),
+        asker=AskerId("rehabilitering"),
+        contract=contract,
+        purpose="fk:Arendehandlaggning",
+        case=Case(reference="golden", benefit="sjukpenning", period=Period(first=AT.date(), last=AT.date())),
+        person=decision.person,
+        period=None,
+        fields={},
+        recipients=(one,),
+        consent=None,
+        suspicion=None,
+        at=AT,
+        expires=AT,
+    )
+    return Queued(dispatch=DispatchId("urn:uuid:6f1d7a52-61c5-5a0e-9e0b-5f0a3c8f7d11"), command=command, recipient=one)
 
 
 def written(case: Path) -> Path:

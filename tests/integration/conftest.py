@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import calling
 from tests.integration import stage as stages
 
 
@@ -14,3 +15,9 @@ def stage(tmp_path_factory):
 def stand(stage):
     with stage.running() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def country(tmp_path_factory):
+    """Authorities, our certificate and a partner's, for calling its server; changes nothing."""
+    return calling.Country.found(tmp_path_factory.mktemp("country"), calling.bodies())

@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import requests
@@ -108,6 +109,28 @@ class Installation:
         )
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def asked(self) -> str:
+        """Have Skatteverket asked of somebody; return the dispatch."""
+        now = datetime.now(UTC)
+        period = {"first": f"{now.date()}", "last": f"{now.date()}"}
+        command = {
+            "contract": "skatteverket/personpost",
+            "purpose": "fk:Arendehandlaggning",
+            "case": {"reference": "A-1", "benefit": "aktivitetsstod", "period": period},
+            "person": payloads.PERSON,
+            "fields": {"personpost": True},
+            "recipients": [{"partner": "skatteverket", "basis": "FK-NAVET-01"}],
+            "expires": (now + timedelta(hours=1)).isoformat(),
+        }
+        file = self.data / "command.json"
+        file.write_bytes(orjson.dumps(command))
+        taken = self.command("ask", str(file), "--as", "handlaggning.aktivitetsstod", "--json")
+        return str(orjson.loads(taken)[0]["dispatch"])
+
+    def dispatch(self, dispatch: str) -> Any:
+        """Return where a dispatch stands, and how it came there."""
+        return orjson.loads(self.command("dispatch", "show", dispatch, "--json"))
 
     def start(self, *roles: str, port: int = 0) -> Process:
         """Start a process with these roles; without any, with all. `Process.ready` waits until it works."""

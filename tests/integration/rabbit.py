@@ -16,7 +16,9 @@ from gateway.broker.rabbitmq.publisher import RabbitPublisher
 from gateway.config import Queue
 from gateway.ports import DeadLetter, Delivery
 from gateway.services import RabbitMQ
+from ops.dev.servers import rabbitmq
 from tests.builders import QUEUES
+from tests.services import Found
 
 SOON = 20.0
 """Seconds within which anything that is to happen has happened, on a slow machine too."""
@@ -35,6 +37,24 @@ def eventually(holds: Callable[[], object], within: float = SOON) -> None:
     while not holds():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.01)
+
+
+@contextmanager
+def set_to(broker: Found, **changed: int) -> Iterator[None]:
+    """Give one's own broker other settings, for channels that are opened from now on; afterwards those it had."""
+
+    def told(name: str, value: int) -> int:
+        # 4.x reads some settings once, when it starts, and keeps them as persistent terms.
+        change = f"application:set_env(rabbit, {name}, {value}), persistent_term:put({name}, {value})"
+        ask = f"{{ok, Old}} = application:get_env(rabbit, {name}), {change}, Old."
+        return int(rabbitmq.control(broker.disturbed(), broker.rabbitmq, "eval", ask))
+
+    before = {name: told(name, value) for name, value in changed.items()}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            told(name, value)
 
 
 def chance() -> Callable[[], float]:

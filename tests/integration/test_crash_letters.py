@@ -87,7 +87,7 @@ def test_a_retry_killed_at_a_point_is_in_state_and_outbox_or_in_neither(anywhere
 
     ended = Child(retry).end()
     assert (ended.killed, ended.told) == (True, [])
-    letters, outbox = StoredDeadLetters(anywhere, clock=later()), StoredOutbox(anywhere)
+    letters, outbox = StoredDeadLetters(anywhere, clock=later()), StoredOutbox(anywhere, clock=later())
     replayed = [one.id for one in letters.letters(state=State.REPLAYED)]
     assert len(replayed) == durable
     assert sorted(replayed) == [one.event.replay.letter for one in outbox.pending(9)]
@@ -107,7 +107,7 @@ def test_a_relay_killed_with_a_replay_in_hand_delivers_it_once(store, point):
     letters.close()
 
     def relay(_tell, faults=lambda _point: None) -> None:
-        outbox, broker = StoredOutbox(store), opened(store, later(), faults)
+        outbox, broker = StoredOutbox(store, clock=later()), opened(store, later(), faults)
         Relay(outbox, broker, lease=lambda: True, random=lambda: 0.5, faults=faults).step()
         outbox.close()
         broker.close()

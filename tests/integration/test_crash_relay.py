@@ -35,7 +35,8 @@ def opened(folder, clock, faults=lambda _point: None) -> EmbeddedBroker:
 
 
 def relay_all(folder, faults=lambda _point: None) -> None:
-    outbox, broker = StoredOutbox(SqlitePlace(folder)), opened(folder, builders.Clock(), faults)
+    clock = builders.Clock()
+    outbox, broker = StoredOutbox(SqlitePlace(folder), clock=clock), opened(folder, clock, faults)
     relay = Relay(outbox, broker, lease=lambda: True, random=lambda: 0.5, batch=6, faults=faults)
     while relay.step().settled:
         pass

@@ -1,6 +1,6 @@
 """New rules are built beside the old and swapped whole; what cannot be read changes nothing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -73,6 +73,7 @@ def test_a_partner_that_is_taken_out_is_unknown_after_a_reload(own):
             "partners": {name: one for name, one in whole.partners.items() if name != "skatteverket"},
             "bases": tuple(basis for basis in whole.bases if basis.partner_type != "skatteverket"),
             "queues": tuple(queue for queue in whole.queues if queue.name in kept),
+            "askers": {},
         }
     )
     with own.running() as stand:
@@ -94,6 +95,41 @@ def test_a_reload_says_what_waits_for_a_restart(own):
     with own.running() as stand, logs.captured() as stream:
         reloaded(stand, lambda: own.tuned("store", group=7).tuned("listen", port=1).configuration)
     assert orjson.loads(stream.getvalue())["restart"] == "listen store"
+
+
+def restarts(stream) -> list[str | None]:
+    lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    return [line["restart"] for line in lines if line["event"] == "configuration.reloaded"]
+
+
+def test_what_is_open_is_kept_until_the_restart_and_named_at_every_reload_until_it_is_as_before(own, tmp_path):
+    changed = own.tuned("store", path=tmp_path / "elsewhere", backlog=1)
+    changed = changed.tuned("listen", port=1, body_timeout=timedelta(seconds=7))
+    with own.running() as stand, logs.captured() as stream:
+        opened = stand.intake.configuration.gateway
+        for _ in range(2):
+            reloaded(stand, lambda: changed.tuned("limits", body=1024).configuration)
+            now = stand.intake.configuration.gateway
+            assert (now.store, now.listen, now.audit) == (opened.store, opened.listen, opened.audit)
+            assert all(stand.intake.checks().values())  # asks for the folder and the backlog that are open
+            assert stand.intake.front.terms.body_timeout == opened.listen.body_timeout.total_seconds()
+            assert sent(stand) == (413, "GW-HTTP-TOO-LARGE")  # the rest is judged by the new one
+        reloaded(stand, lambda: own.configuration)
+        assert sent(stand) == (200, None)
+    assert restarts(stream) == ["listen store", "listen store", None]
+    with changed.tuned("store", path=opened.store.path).tuned("listen", port=0).running() as stand:  # the restart
+        assert stand.intake.configuration.gateway.store.backlog == 1
+        assert stand.intake.front.terms.body_timeout == 7
+        assert sent(stand) == (200, None)
+
+
+def test_queues_that_differ_are_named_at_every_reload_until_the_restart(own):
+    first, *others = own.configuration.queues
+    changed = own.configuration.model_copy(update={"queues": (first.model_copy(update={"partitions": 3}), *others)})
+    with own.running() as stand, logs.captured() as stream:
+        for _ in range(2):
+            reloaded(stand, lambda: changed)
+    assert restarts(stream) == ["queues", "queues"]
 
 
 def test_other_servers_wait_for_a_restart_and_the_store_that_is_open_is_still_the_one_that_is_watched(own):

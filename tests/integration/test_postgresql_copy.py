@@ -8,16 +8,21 @@ import pytest
 
 from gateway.database import Turn
 from gateway.errors import IntegrityError, UnavailableError
+from gateway.outbound.states import Happening
 from gateway.store import copy as copying
 from gateway.store import guard, partitions
+from gateway.store.dispatch_views import DispatchViews
+from gateway.store.dispatches import StoredDispatches
+from gateway.store.instructions import StoredInstructions
 from gateway.store.lease import Lease
 from gateway.store.place import Duty, PostgresPlace
 from gateway.store.views import Views
-from tests import builders
+from tests import builders, steps
 from tests.integration.killed import Axe, Child
 
 pytestmark = pytest.mark.services
 KEY = builders.signer().key
+H = Happening
 NEWS = (builders.learned(builders.Protection.SEKRETESSMARKERING, 1),)
 
 
@@ -28,8 +33,14 @@ def clock():
 
 @pytest.fixture
 def source(tmp_path, clock):
-    """A store with several tiles and checkpoints, refusals, and leaves that no checkpoint covers yet."""
+    """A store with several tiles and checkpoints, refusals, dispatches, and leaves that no checkpoint covers yet."""
     place = builders.store(tmp_path / "store")
+    send(place, clock)
+    fill(place, clock)
+    return place
+
+
+def fill(place, clock) -> None:
     journal = builders.journal(place, clock)
     for n in range(6):
         journal.accept(builders.ready(f"urn:uuid:{n}", records=90, learned=NEWS)).result()
@@ -38,7 +49,25 @@ def source(tmp_path, clock):
     journal.accept(builders.ready("urn:uuid:late", records=3)).result()
     journal.close()
     clock.pass_(timedelta(hours=1))
-    return place
+
+
+WAYS = [(H.COMPOSE, H.BEGIN, H.ANSWER), (H.COMPOSE, H.DEPOSIT), (H.COMPOSE, H.BEGIN, H.LOSE), ()]
+SENT = 6
+"""Leaves of these: an intent each, and the three of an answer."""
+
+
+def send(place, clock) -> None:
+    """A dispatch that went each of the ways, with an instruction and a pause."""
+    dispatches, asked = StoredDispatches(place, clock=clock), StoredInstructions(place, clock=clock)
+    for number, way in enumerate(WAYS):
+        made = steps.parts(steps.command(f"c{number}", "arbetsgivare", life=timedelta(days=9)))
+        dispatches.take(*made)
+        for happening in way:
+            assert dispatches.write(steps.step(dispatches.get(made[1][0].dispatch), happening))
+    assert not asked.ask(made[1][0].dispatch, H.WITHDRAW, by="anna", reason="ärendet är avslutat").refused
+    assert asked.pause("skatteverket", by="anna", reason="fel adress") == ""
+    dispatches.close()
+    asked.close()
 
 
 @pytest.fixture
@@ -81,14 +110,14 @@ def test_the_copy_is_the_same_log_and_goes_on(source, target, clock):
     report = copied(source, target, clock)
     assert tables(target) == before == tables(source)
     assert dict(report.rows) == {name: len(found) for name, found in before.items()}
-    assert (report.last.size, report.checkpoints) == (546, 7)
+    assert (report.last.size, report.checkpoints) == (546 + SENT, 7)
     assert guard.check(target, KEY) == report.last
     assert Views(target).verify_log(KEY).pending == 3
     journal = builders.journal(target.acting(Duty.FRONT), clock)
     assert journal.accept(builders.ready("urn:uuid:0", records=90)).result().repeated
     assert not journal.accept(builders.ready("urn:uuid:new")).result().repeated
     journal.close()
-    assert builders.integrate(target.acting(Duty.INTEGRATOR), clock).size == 550
+    assert builders.integrate(target.acting(Duty.INTEGRATOR), clock).size == 550 + SENT
     with pytest.raises(IntegrityError, match="this is an older copy"):
         guard.check(source, KEY)
 
@@ -157,7 +186,13 @@ def test_a_copy_that_went_on_by_itself_is_not_copied_over(source, target, clock)
         ("UPDATE protections SET protection = 'none'", "protections that are not"),
         ("DELETE FROM records WHERE position = 7", "records that are not"),
         ("UPDATE outbox SET event = 'another' WHERE id = 3", "row 3 of outbox is not"),
-        ("DELETE FROM checkpoints WHERE size = 91", "checkpoints that are not"),
+        ("DELETE FROM checkpoints WHERE size = 97", "checkpoints that are not"),
+        ("UPDATE dispatches SET state = 'delivered' WHERE id = 3", "row 3 of dispatches is not"),
+        ("UPDATE timeline SET code = 'x' WHERE dispatch = 2 AND step = 1", "row 4 of timeline is not"),
+        ("UPDATE contents SET sealed = '' WHERE dispatch = 1 AND step = 3", "row 3 of contents is not"),
+        ("UPDATE instructions SET by = 'bo'", "instructions that are not"),
+        ("UPDATE pauses SET paused = false", "pauses that are not"),
+        ("UPDATE deposits SET closed_at = 'x'", "deposits that are not"),
         ("UPDATE leaves SET hash = decode(repeat('00', 32), 'hex') WHERE position = 5", "row 6 of leaves is not"),
     ],
 )
@@ -213,15 +248,30 @@ def test_a_source_that_does_not_agree_with_itself_is_not_copied(source, target, 
         guard.check(target, KEY)
 
 
-def test_an_embedded_store_of_the_older_schema_is_brought_forward_first(source, target, clock):
-    file = source.open()
-    with file.writing():
-        for word in ("DROP TABLE triage", "DROP TABLE dead_letters", "ALTER TABLE outbox DROP COLUMN replay_of"):
-            file.execute(word)
-        file.execute("ALTER TABLE outbox DROP COLUMN replay_reason")
-        file.execute("UPDATE alembic_version SET version_num = '0001'")
-    file.close()
-    assert copied(source, target, clock).last.size == 546
+@pytest.mark.parametrize("revision", ["0001", "0003"])
+def test_an_embedded_store_of_an_older_schema_is_brought_forward_first(database, clock, tmp_path, revision):
+    older = builders.older(tmp_path / "older", revision)
+    fill(older, clock)
+    target = PostgresPlace(settings=database, duty=Duty.OWNER, folder=older.folder, width=200)
+    assert copied(older, target, clock).last.size == 546
+
+
+def test_what_was_sent_goes_on_in_the_copy(source, target, clock):
+    copied(source, target, clock)
+    dispatches = StoredDispatches(target.acting(Duty.DISPATCHER), clock=clock)
+    assert dispatches.take(*steps.parts(steps.command("c0", "arbetsgivare", life=timedelta(days=9)))).repeated
+    found = dispatches.due(clock.now(), limit=9, busy=[])
+    assert [one.command for one in found] == ["c3", "c2", "c1"]
+    queued, uncertain, _ = found
+    assert dispatches.write(steps.step(queued, H.COMPOSE))
+    assert dispatches.write(steps.step(uncertain, H.BEGIN))
+    ((instruction, _),) = dispatches.instructed(limit=9, busy=[])
+    assert instruction.by == "anna"
+    dispatches.close()
+    views = DispatchViews(target)
+    assert views.verify_log(KEY).pending == 4
+    assert [one.partner for one in views.paused()] == ["skatteverket"]
+    views.close()
 
 
 def test_a_connection_that_is_lost_between_two_transactions_is_made_again(source, target, clock, servers):
@@ -237,5 +287,5 @@ def test_a_connection_that_is_lost_between_two_transactions_is_made_again(source
                     )
                 )
 
-    assert copied(source, target, clock, faults=fault).last.size == 546
+    assert copied(source, target, clock, faults=fault).last.size == 546 + SENT
     assert lost

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from gateway.database import Turn
+from gateway.audit import tree
+from gateway.database import Turn, written
 from gateway.errors import ConfigError, IntegrityError
-from gateway.store import create, guard, partitions, schema, steps
+from gateway.outbound.states import Happening
+from gateway.store import create, guard, partitions, schema
+from gateway.store.dispatch_views import DispatchViews
+from gateway.store.dispatches import StoredDispatches
+from gateway.store.instructions import StoredInstructions
 from gateway.store.place import Duty, PostgresPlace
-from tests import builders
+from gateway.store.steps import REVISION
+from tests import builders, steps
 
 pytestmark = pytest.mark.services
+LATER = timedelta(minutes=10)
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def test_the_large_tables_are_divided_by_their_number(place, owner):
         for name, table in schema.METADATA.tables.items()
         if table.dialect_options["postgresql"]["partition_by"]
     } == {"evidence": "RANGE (message)", "leaves": "RANGE (position)", "records": "RANGE (position)"}
-    assert place.revision(owner) == steps.REVISION
+    assert place.revision(owner) == REVISION
 
 
 @pytest.mark.parametrize(
@@ -120,10 +129,16 @@ def test_what_does_not_get_smaller_is_not_compressed_in_any_partition(place, own
     found = owner.execute(
         "SELECT DISTINCT regexp_replace(c.relname, '_[0-9]+$', ''), attstorage::text"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE c.relkind IN ('r', 'p')"
-        " AND (c.relname ~ '^(evidence|records|quarantine)' AND attname = 'sealed'"
+        " AND (c.relname ~ '^(evidence|records|quarantine|contents)' AND attname = 'sealed'"
         " OR c.relname = 'tiles' AND attname = 'hashes')"
     ).fetchall()
-    assert sorted(found) == [("evidence", "e"), ("quarantine", "e"), ("records", "e"), ("tiles", "e")]
+    assert sorted(found) == [
+        ("contents", "e"),
+        ("evidence", "e"),
+        ("quarantine", "e"),
+        ("records", "e"),
+        ("tiles", "e"),
+    ]
 
 
 def test_triggers_guard_partitions_that_are_made_later_too(place, owner):
@@ -169,9 +184,109 @@ def test_an_older_schema_is_brought_forward_with_what_it_holds(database, tmp_pat
         )
     place.upgrade()
     place.upgrade()
-    assert place.revision(session) == steps.REVISION
+    assert place.revision(session) == REVISION
     assert session.execute("SELECT event, replay_of FROM outbox").fetchall() == [("e", None)]
     session.close()
+
+
+def test_a_store_from_before_the_way_out_is_brought_forward_with_its_log_and_sends(database, tmp_path):
+    place, clock = PostgresPlace(settings=database, duty=Duty.OWNER, folder=tmp_path, width=100), builders.Clock()
+    place.upgrade("0003")
+    signed = builders.store(tmp_path / "embedded").anchor.read_bytes()
+    session = place.open()
+    with session.writing(Turn.LOG):
+        session.insert("checkpoints", "size, root, note, at", [(0, tree.EMPTY, signed, written(builders.NOON))])
+    place.anchor.write_bytes(signed)
+    journal = builders.journal(place, clock)
+    journal.accept(builders.ready(records=30)).result()
+    journal.close()
+    assert builders.integrate(place, clock).size == 30
+    place.upgrade()
+    partitions.keep(place, wanted=4)
+    dispatches = StoredDispatches(place.acting(Duty.DISPATCHER), clock=clock)
+    for name in (f"c{n}" for n in range(25)):
+        dispatches.take(*steps.parts(steps.command(name)))
+        (held,) = dispatches.due(builders.NOON, limit=9, busy=[])
+        for happening in (Happening.COMPOSE, Happening.BEGIN, Happening.ANSWER):
+            assert dispatches.write(steps.step(held, happening))
+            held = dispatches.get(held.id)
+    dispatches.close()
+    assert builders.integrate(place, clock).size == 130
+    assert guard.check(place, builders.signer().key).size == 130
+    views = DispatchViews(place.acting(Duty.AUDITOR))
+    assert views.verify_log(builders.signer().key).pending == 0
+    leaves = views.dispatch_leaves(held.id)
+    assert [one.position for one in leaves] == [126, 127, 128, 129]
+    assert views.leaves(1)[0].dispatch is None
+    views.close()
+    counted = session.execute("SELECT count(*) FROM leaves_000000000100 WHERE dispatch IS NOT NULL").fetchone()
+    assert counted == (30,)
+    session.close()
+
+
+@pytest.fixture
+def sent(place, owner):
+    """As `owner`, with one dispatch delivered, one in a mailbox, an instruction that is settled, and a pause."""
+    clock = builders.Clock()
+    dispatches, asked = StoredDispatches(place, clock=clock), StoredInstructions(place, clock=clock)
+    ways = ((Happening.COMPOSE, Happening.BEGIN, Happening.LOSE), (Happening.COMPOSE, Happening.DEPOSIT))
+    for number, way in enumerate(ways):
+        made = steps.parts(steps.command(f"c{number}"))
+        dispatches.take(*made)
+        for happening in way:
+            assert dispatches.write(steps.step(dispatches.get(made[1][0].dispatch), happening))
+    (held,) = (one for one in dispatches.due(builders.NOON + LATER, limit=9, busy=[]) if one.attempts)
+    assert not asked.ask(held.id, Happening.CONFIRM, by="anna", reason="de har den").refused
+    assert dispatches.write(steps.step(held, Happening.CONFIRM, by="anna", reason="de har den"))
+    assert asked.pause("skatteverket", by="anna", reason="fel") == ""
+    dispatches.close()
+    asked.close()
+    return owner
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE commands SET digest = 'x'",
+        "DELETE FROM commands",
+        "TRUNCATE commands CASCADE",
+        "UPDATE timeline SET code = 'x'",
+        "DELETE FROM timeline",
+        "TRUNCATE timeline",
+        "UPDATE contents SET sealed = ''",
+        "TRUNCATE contents",
+        "UPDATE dispatches SET expires = 'x'",
+        "UPDATE dispatches SET lane = 'x'",
+        "UPDATE dispatches SET state = 'queued' WHERE id = 2",
+        "UPDATE dispatches SET step = step + 2 WHERE id = 2",
+        "UPDATE dispatches SET attempts = 0 WHERE id = 1",
+        "UPDATE dispatches SET state = 'queued', step = step + 1 WHERE id = 1",
+        "UPDATE dispatches SET first_failure = NULL WHERE id = 1",
+        "UPDATE dispatches SET intent = 77 WHERE id = 1",
+        "UPDATE dispatches SET pseudonym = 'x' WHERE id = 1",
+        "DELETE FROM dispatches",
+        "TRUNCATE dispatches CASCADE",
+        "UPDATE deposits SET deposited_at = 'x'",
+        "DELETE FROM deposits",
+        "UPDATE instructions SET reason = 'x'",
+        "UPDATE instructions SET refused = 'x'",
+        "DELETE FROM instructions",
+        "UPDATE pauses SET paused = false",
+        "DELETE FROM pauses",
+    ],
+)
+def test_what_happened_to_a_dispatch_is_never_changed_or_deleted_even_by_its_owner(sent, statement):
+    with pytest.raises(psycopg.errors.RestrictViolation, match="never"), sent.writing(Turn.JOURNAL):
+        sent.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM contents", "UPDATE dispatches SET pseudonym = NULL", "UPDATE deposits SET fetched_at = 'x'"],
+)
+def test_gallring_and_the_next_step_of_a_dispatch_may_be(sent, statement):
+    with sent.writing(Turn.JOURNAL):
+        assert sent.execute(statement).rowcount > 0
 
 
 @pytest.mark.parametrize(

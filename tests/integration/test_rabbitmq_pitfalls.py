@@ -36,6 +36,7 @@ HERE = "integration/test_rabbitmq_pitfalls.py"
 PUBLISHER = "integration/test_rabbitmq_publisher.py"
 CONSUMER = "integration/test_rabbitmq_consumer.py"
 FAULTS = "integration/test_rabbitmq_faults.py"
+TIMEOUT = "integration/test_rabbitmq_timeout.py"
 UNIT = "unit/broker/rabbitmq"
 
 PITFALLS = (
@@ -68,7 +69,7 @@ PITFALLS = (
     Pitfall("aiormq #116 a consumer that the server cancelled is silently dead", "cancel callback",
             f"{CONSUMER}::test_a_subscription_that_the_broker_ends_is_made_anew"),
     Pitfall("rabbitmq-server #9046 a delivery of 30 minutes closes the channel", "rebuilt, in order; told to consumers",
-            f"{CONSUMER}::test_a_rejected_event_keeps_its_place_when_the_connection_is_lost_then"),
+            f"{TIMEOUT}::test_an_event_held_too_long_comes_again_with_the_attempt_counted_in_order_and_the_operator_is_told"),
     Pitfall("#1479 the asyncio adapter in a thread", "not used",
             f"{HERE}::test_only_the_select_connection_is_used"),
     Pitfall("#1531 table fields are read wrongly before 1.4.0", "1.4.4 or newer",

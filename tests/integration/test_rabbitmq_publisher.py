@@ -10,7 +10,7 @@ import pytest
 from gateway.broker.rabbitmq import topology
 from gateway.broker.rabbitmq.connection import State
 from gateway.message import Replay
-from gateway.ports import Publication
+from gateway.ports import EVENT_LIMIT, Publication
 from ops.soak.proxy import Proxy
 from tests.builders import FIRST, QUEUES, SECOND, event
 from tests.integration.rabbit import SOON, consuming, drained, eventually, publishing, ready, taken
@@ -70,18 +70,15 @@ def test_answers_come_in_the_events_order_whatever_they_are(settings):
     events = [
         event("a"),
         event("b", partition="q", queues=("no.such",)),
-        event("c", partition="r", body=b"x" * (topology.BODY_LIMIT + 1)),
+        event("c", partition="r", body=b"x" * (EVENT_LIMIT + 1)),
         event("d", partition="s", queues=()),
         event("e", partition="t", queues=(FIRST, "no.such")),
         event("f", partition="u"),
     ]
-    alarms = []
-    with publishing(settings, alarm=alarms.append) as publisher:
+    with publishing(settings) as publisher:
         answers = publisher.submit(events).result(SOON)
-    assert answers == [CONFIRMED, RETURNED, REFUSED, RETURNED, RETURNED, CONFIRMED]
+    assert answers == [CONFIRMED, RETURNED, Publication.TOO_LARGE, RETURNED, RETURNED, CONFIRMED]
     assert ready(settings)[FIRST] == 2
-    (alarm,) = alarms
-    assert alarm.detail == f"event c: {topology.BODY_LIMIT + 1} bytes, and at most {topology.BODY_LIMIT} go on a queue"
 
 
 def test_nothing_to_publish_is_answered_at_once_even_without_a_broker(settings):
@@ -91,7 +88,7 @@ def test_nothing_to_publish_is_answered_at_once_even_without_a_broker(settings):
 
 def test_an_event_of_the_largest_size_goes(settings):
     with publishing(settings) as publisher:
-        assert publisher.submit([event("a", body=b"x" * topology.BODY_LIMIT)]).result(SOON) == [CONFIRMED]
+        assert publisher.submit([event("a", body=b"x" * EVENT_LIMIT)]).result(SOON) == [CONFIRMED]
 
 
 @pytest.mark.parametrize("window", [1, 7, 512])

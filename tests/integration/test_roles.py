@@ -25,6 +25,18 @@ def test_three_processes_do_together_what_one_does(installation):
     assert installation.signed() == 5
 
 
+def test_a_dispatcher_of_its_own_takes_what_was_asked_and_an_operator_sees_it(installation):
+    with installation.serving(["dispatcher"]):
+        dispatch = installation.asked()
+        until(lambda: installation.dispatch(dispatch)["attempts"] >= 1, "an attempt at a partner that is not there")
+        installation.command("dispatch", "pause", "skatteverket", "--reason", "prov")
+        until(lambda: installation.dispatch(dispatch)["state"] == "waiting", "its attempt ended")
+        installation.command("dispatch", "withdraw", dispatch, "--reason", "prov", "--wait", "20")
+    found = installation.dispatch(dispatch)
+    assert found["state"] == "withdrawn"
+    assert found["timeline"][-1]["leaves"]
+
+
 def test_without_a_relay_events_wait_in_the_outbox_and_without_an_integrator_leaves_wait_unsigned(installation):
     with installation.serving(["front"]) as (front,):
         assert None not in installation.send(front, installation.messages(2))

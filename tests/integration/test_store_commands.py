@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.config import load
 from gateway.store.place import SqlitePlace
+from gateway.store.steps import REVISION
 from tests import builders
 
 pytestmark = pytest.mark.services
@@ -70,11 +71,11 @@ def test_a_copy_over_another_store_is_told_with_its_exit_code(served, database, 
 
 
 def test_upgrade_and_partition_say_what_they_did(data, database, request):
-    assert json.loads(run(data, "store", "upgrade", "--json").stdout) == {"store": "sqlite", "schema": "0002"}
+    assert json.loads(run(data, "store", "upgrade", "--json").stdout) == {"store": "sqlite", "schema": REVISION}
     assert json.loads(run(data, "store", "partition", "--json").stdout) == {"made": 0, "ahead": None}
     request.getfixturevalue("served")
     assert run(data, "store", "copy").exit_code == 0
-    assert json.loads(run(data, "store", "upgrade", "--json").stdout) == {"store": "postgresql", "schema": "0002"}
+    assert json.loads(run(data, "store", "upgrade", "--json").stdout) == {"store": "postgresql", "schema": REVISION}
     assert json.loads(run(data, "store", "partition", "--ahead", "4", "--json").stdout) == {"made": 4, "ahead": 4}
     assert "0 made; 4 ahead" in run(data, "store", "partition").stdout
 

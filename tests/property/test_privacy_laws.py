@@ -10,6 +10,7 @@ from gateway.events import compose
 from gateway.message import Labels, LeafHash, Outcome, Protection, Pseudonym, Withheld
 from gateway.privacy import labels, purpose
 from gateway.privacy.law import Law
+from gateway.swedish import swedish_day
 from tests.unit.privacy.statute import (
     CONTRACT,
     FIELDS,
@@ -80,7 +81,7 @@ def built(bases_):
 
 def decide(record_, bases_, moment, status):
     law = built(bases_)
-    setting = purpose.Setting(contract=CONTRACT, partner_type="skatteverket", day=purpose.swedish_day(moment))
+    setting = purpose.Setting(contract=CONTRACT, partner_type="skatteverket", day=swedish_day(moment))
     return purpose.decide(record_, setting, law, lambda _: status)
 
 
@@ -224,4 +225,4 @@ def test_an_event_holds_what_the_decision_let_pass_and_no_value_that_it_withheld
 @given(DAYS, st.timedeltas(timedelta(0), timedelta(days=1)))
 def test_a_swedish_day_is_the_utc_day_or_the_next(day, within):
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + within
-    assert purpose.swedish_day(moment) - moment.date() in {timedelta(0), timedelta(days=1)}
+    assert swedish_day(moment) - moment.date() in {timedelta(0), timedelta(days=1)}

@@ -33,7 +33,7 @@ def refused(folder):
 
 def test_the_delivered_configuration_is_read_whole():
     read = config.load(ROOT / "config/gateway.toml")
-    assert set(read.partners) == {"skatteverket", "arbetsformedlingen", "arbetsgivare"}
+    assert set(read.partners) == {"akassa", "arbetsformedlingen", "arbetsgivare", "kommun", "region", "skatteverket"}
     assert read.partners["arbetsgivare"].trust.subject is None
     assert read.gateway.limits.message_age == timedelta(minutes=5)
     assert len(read.policy) == 64
@@ -44,7 +44,7 @@ def test_the_delivered_file_is_the_manual_every_key_with_its_default():
     text = (ROOT / "config/gateway.toml").read_text(encoding="utf-8")
     for model in (config.Listen, config.Limits, config.Keys, config.Audit, config.Store, config.Gateway):
         for key in model.model_fields:
-            assert f"\n{key} = " in text or f"\n[{key}]" in text, key
+            assert f"\n{key} = " in text or f"\n[{key}]" in text or f"\n# {key} = " in text, key
     assert config.load(ROOT / "config/gateway.toml").gateway.limits == config.Limits()
 
 
@@ -93,7 +93,10 @@ def test_an_unknown_key_of_a_partners_subject_is_refused_with_the_keys_of_the_su
 
 def test_a_missing_key_is_refused_by_name(folder):
     change(folder / "gateway.toml", 'data = "../var"', "")
-    assert f"{folder / 'gateway.toml'}: data: Field required; accepted keys: name, environment" in refused(folder)
+    assert (
+        f"{folder / 'gateway.toml'}: data: Field required; accepted keys: name, organisation, environment"
+        in refused(folder)
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,3 +178,48 @@ def test_the_policy_changes_with_every_byte_of_the_law_and_with_nothing_else(fol
 def test_a_configuration_is_immutable():
     with pytest.raises(ValidationError, match="frozen"):
         config.load(ROOT / "config/gateway.toml").gateway.listen.port = 1
+
+
+class TestWhereKeysAre:
+    """Files, credentials, and tokens for what signs receipts (`sources`)."""
+
+    URI = "pkcs11:token=a;object=b?module-path=/m.so"
+
+    def test_a_credential_may_stand_wherever_a_file_may(self, folder, monkeypatch):
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x")
+        change(folder / "gateway.toml", '"keys/sealing.key"', '"credential:sealing"')
+        change(folder / "gateway.toml", '"keys/server.key"', '"credential:server"')
+        read = config.load(folder / "gateway.toml").gateway
+        assert read.keys.sealing == Path("/run/credentials/x/sealing")
+        assert read.listen.key == Path("/run/credentials/x/server")
+
+    def test_a_process_without_credentials_reads_the_configuration_and_lacks_only_the_key(self, folder, monkeypatch):
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+        change(folder / "gateway.toml", '"keys/sealing.key"', '"credential:sealing"')
+        assert config.load(folder / "gateway.toml").gateway.keys.sealing == Path("credential:sealing")
+
+    @pytest.mark.parametrize("name", ["receipt", "receipt-rsa"])
+    def test_what_signs_receipts_may_be_on_a_token(self, folder, name):
+        change(folder / "gateway.toml", f'"keys/{name}.key"', f'"{self.URI}"')
+        keys = config.load(folder / "gateway.toml").gateway.keys
+        assert str(getattr(keys, name.replace("-", "_"))) == "key b on token a"
+
+    @pytest.mark.parametrize("name", ["client.key", "sealing.key", "pseudonym.key", "checkpoint.key", "receipt.pem"])
+    def test_nothing_else_may_be(self, folder, name):
+        change(folder / "gateway.toml", f'"keys/{name}"', f'"{self.URI}"')
+        assert "is a file or a credential" in refused(folder)
+
+    def test_a_successor_is_read_with_its_files_and_its_hour(self, folder):
+        line = (
+            f'receipt_next = {{ key = "{self.URI}", certificate = "keys/n.pem", begins = 2027-01-01T00:00:00+01:00 }}\n'
+        )
+        change(folder / "gateway.toml", "# receipt_next", f"{line}# receipt_next")
+        found = config.load(folder / "gateway.toml").gateway.keys.receipt_next
+        assert found.certificate == folder.parent / "var/keys/n.pem"
+        assert found.begins.isoformat() == "2027-01-01T00:00:00+01:00"
+
+    @pytest.mark.parametrize("begins", ["2027-01-01T00:00:00", "2027-01-01", '"soon"'])
+    def test_an_hour_without_a_time_zone_is_refused(self, folder, begins):
+        line = f'receipt_next = {{ key = "keys/n.key", certificate = "keys/n.pem", begins = {begins} }}\n'
+        change(folder / "gateway.toml", "# receipt_next", f"{line}# receipt_next")
+        assert "keys.receipt_next.begins" in refused(folder)

@@ -4,16 +4,22 @@ One record per answer: the person, what the search for work looks like and the e
 was asked is echoed, and must be about the same person; who asked it and for whom stays out. What the question and the
 answer cite as purpose and legal basis is handed on for the purpose check. Extension elements (`xs:any`, lax) are told
 by name, never by value.
+
+The same contract is asked by (`FragaMeddelande`): about one person and one period, and only for those parts that the
+basis lets us ask for. Purpose and paragraph are written from the decision. Who asks is this gateway, never a person:
+what a handläggare's account would tell is in our own log.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway import codes
 from gateway.adapters import dates, persons
 from gateway.adapters.contract import Contract, Occasion
 from gateway.adapters.elements import Table, held, local, names, parts, rows, specs, text, truth, whole, within
+from gateway.adapters.outgoing import Arguments, Outgoing, number, wrong
+from gateway.dispatch import Finding, Interaction, Parcel, Result
 from gateway.errors import ContractError
 from gateway.message import Category, ContractId, Protection, Record, Shape, Value
 
@@ -87,6 +93,7 @@ _BESLUT = _tags("ErsattningTyp", "Omfattning", "BeslutFrom", "BeslutTom")
 
 _PERSON = _NS + "IdentitetsbeteckningFysiskPerson"
 _LAG = _NS + "LagParagraf"
+_REFERENCE = _NS + "Referensnummer"
 _FROM, _TOM = _NS + "From", _NS + "Tom"
 
 
@@ -158,12 +165,85 @@ def _protection(marking: _Element | None) -> Protection | None:
     return Protection.SEKRETESSMARKERING if truth(text(marking)) else Protection.NONE
 
 
+_NAME: Final = "Försäkringskassan"
+_ACCOUNT: Final = "forsakringskassan-utbyte"
+_INCLUDED: Final = {
+    "inkluderaArbetssokande": "ArbetssokandeInfo",
+    "inkluderaAkassa": "AkasseInfo",
+    "inkluderaBeslut": "BeslutInfo",
+}
+_QUESTION: Final = specs(Category.ARENDE, *_INCLUDED, shape=Shape.TRUTH)
+
+
+def _arguments(parcel: Parcel) -> Arguments:
+    if parcel.period is None:
+        raise wrong("period", "is missing: the question is about one")
+    included = {tag: parcel.fields.get(name) is True for name, tag in _INCLUDED.items()}
+    if not any(included.values()):
+        raise wrong("the fields", "ask for nothing, or for nothing that may be asked for")
+    return {
+        # Each is written: what leaving one out means is the partner's to say, and might be everything.
+        "Inkludera": included,
+        "Fraga": {
+            "OrganisationsnummerForIngivare": parcel.sender,
+            "NamnPaIngivare": _NAME,
+            "KontonamnForHandlaggare": _ACCOUNT,
+            "Referensnummer": parcel.reference,
+            "From": parcel.period.first.isoformat(),
+            "Tom": parcel.period.last.isoformat(),
+            "SyfteMedFraga": parcel.citation.purpose,
+            "LagParagraf": parcel.citation.lagrum,
+            "IdentitetsbeteckningFysiskPerson": number(parcel),
+        },
+    }
+
+
+def _result(payload: _Element, parcel: Parcel) -> Result:
+    """Hold the answer to the question, and return what it says. Its status code has no public list: it is kept as is.
+
+    Raises ContractError (CONTRACT_CONTENT): about another person, period or reference.
+    """
+    fraga, svar = (parts(payload.find(_NS + name)) for name in ("Fraga", "Svar"))
+    asked = parcel.period
+    if asked is None or (asked.first, asked.last) != tuple(
+        dates.day(text(fraga[tag]), "Fraga") for tag in (_FROM, _TOM)
+    ):
+        raise ContractError(codes.CONTRACT_CONTENT, "the answer is about another period than was asked for")
+    if {text(fraga[_PERSON]), text(svar[_PERSON])} != {parcel.person.number}:
+        raise ContractError(codes.CONTRACT_CONTENT, "the answer is about another person than was asked for")
+    if {text(fraga[_REFERENCE]), text(svar[_REFERENCE])} != {parcel.reference}:
+        raise ContractError(codes.CONTRACT_CONTENT, "the answer is to a question with another Referensnummer")
+    told = any(_NS + tag in svar for tag in ("ArbetssokandeInfo", "BeslutInfo", "Akassetillhorighet"))
+    return Result(
+        finding=Finding.DONE if told else Finding.NOT_FOUND,
+        code=str(whole(text(svar[_NS + "StatusSokandeinformationKod"]))),
+    )
+
+
+_ID: Final = ContractId("arbetsformedlingen/ersattningsstod")
+_SCHEMA: Final = "arbetsformedlingen/ersattningsstod.xsd"
 CONTRACT = Contract(
-    id=ContractId("arbetsformedlingen/ersattningsstod"),
+    id=_ID,
     version="2",
     root=_NS + "SvarMeddelande",
-    schema="arbetsformedlingen/ersattningsstod.xsd",
+    schema=_SCHEMA,
     actions=frozenset({"urn:forsakringskassan:utbyte:ersattningsstod:2:Svara"}),
     kinds={"ersattningsbeslut": _FIELDS},
     read=_read,
+)
+OUTGOING = Outgoing(
+    id=_ID,
+    version="2",
+    interaction=Interaction.ASK,
+    schema=_SCHEMA,
+    wsdl="arbetsformedlingen/ersattningsstod-fraga.wsdl",
+    operation="Fraga",
+    root=_NS + "FragaMeddelande",
+    action="urn:forsakringskassan:utbyte:ersattningsstod:2:Fraga",
+    reply="urn:forsakringskassan:utbyte:ersattningsstod:2:FragaResponse",
+    kind="ersattningsfraga",
+    kinds={"ersattningsfraga": _QUESTION},
+    arguments=_arguments,
+    result=_result,
+    answer=_ID,
 )

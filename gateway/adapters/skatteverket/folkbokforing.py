@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway import codes
 from gateway.adapters import dates, persons
@@ -37,7 +37,10 @@ def _number(written: str) -> str | None:
 
 
 _ARENDE: Table = _plain(PostId="postId", Arendetyp="arendetyp")
-_PERSON: Table = {"HanvisningsPersonNr": ("hanvisningsnummer", _number)}
+_PERSON: Table = {
+    "HanvisningsPersonNr": ("hanvisningsnummer", _number),
+    "Fodelsedatum": ("fodelsedatum", dates.incomplete),
+}
 _AVREGISTRERING: Table = {
     "AvregistreringsorsakKod": ("avregistreringsorsak", str),
     "Avregistreringsdatum": ("avregistreringsdatum", dates.incomplete),
@@ -104,14 +107,15 @@ _RELATIONER = rows(
     **{**_STYRKT, "status": Shape.TEXT},
     **dict.fromkeys(("from", "tom", "avregistreringsdatum"), Shape.REDUCED),
 )
-_FIELDS: dict[str, FieldSpec] = {
+KIND: Final = "folkbokforing"
+FIELDS: dict[str, FieldSpec] = {
     **specs(Category.ARENDE, "postId", "arendetyp"),
     **specs(Category.IDENTITET, "tilldelatNummer", "hanvisningsnummer"),
     **specs(Category.IDENTITET, "tilltalsnamnsmarkering", shape=Shape.WHOLE),
     **specs(Category.IDENTITET, "fornamn", "mellannamn", "efternamn", "aviseringsnamn"),
     **specs(Category.IDENTITET, *_STYRKT, "fodelseortUtlandStyrkt", shape=Shape.TRUTH),
     **specs(Category.IDENTITET, "avregistreringsorsak", "folkbokforingstyp"),
-    **specs(Category.IDENTITET, "avregistreringsdatum", "folkbokforingsdatum", shape=Shape.REDUCED),
+    **specs(Category.IDENTITET, "fodelsedatum", "avregistreringsdatum", "folkbokforingsdatum", shape=Shape.REDUCED),
     **specs(
         Category.IDENTITET,
         "medborgarskap",
@@ -149,7 +153,14 @@ _FIELDS: dict[str, FieldSpec] = {
 
 
 def _read(payload: _Element, occasion: Occasion) -> tuple[Record, ...]:
-    posts = need(payload, "Folkbokforingsposter")
+    return read_posts(need(payload, "Folkbokforingsposter"), occasion)
+
+
+def read_posts(posts: _Element, occasion: Occasion) -> tuple[Record, ...]:
+    """Read the `Folkbokforingspost` children: one record each, in a notice and in an answer alike.
+
+    Raises ContractError (CONTRACT_CONTENT).
+    """
     records = tuple(_record(position, parts(post), occasion) for position, post in enumerate(posts, start=1))
     latest = int(f"{occasion.on + timedelta(days=1):%Y%m%d}235959")
     for record in records:
@@ -169,7 +180,7 @@ def _record(position: int, post: Mapping[str, _Element], occasion: Occasion) -> 
     fields |= _history(post.get("Historik")) | _special(post.get("Sarlosning"), numbers)
     return Record(
         position=position,
-        kind="folkbokforing",
+        kind=KIND,
         person=_person(parts(person["PersonId"]), position, fields),
         fields=fields,
         period_from=occasion.on,
@@ -188,6 +199,13 @@ def _person(ids: Mapping[str, _Element], position: int, fields: dict[str, Value]
                 fields["tilldelatNummer"] = person.number
             return person
     raise ContractError(codes.CONTRACT_CONTENT, f"post {position}: PersonId is empty")
+
+
+def numbers_of(post: _Element) -> frozenset[str]:
+    """Return every number that the person of a `Folkbokforingspost` has or has had, in the form of `persons.read`."""
+    person = parts(parts(post)["Personpost"])
+    written = [*person["PersonId"], *([person["HanvisningsPersonNr"]] if "HanvisningsPersonNr" in person else [])]
+    return frozenset(persons.read(text(one)).number for one in written if text(one))
 
 
 def _protection(post: Mapping[str, _Element]) -> Protection:
@@ -301,6 +319,6 @@ CONTRACT = Contract(
     root="Navetavisering",
     schema="skatteverket/folkbokforing.xsd",
     actions=frozenset({"urn:forsakringskassan:utbyte:folkbokforing:1:Avisera"}),
-    kinds={"folkbokforing": _FIELDS},
+    kinds={KIND: FIELDS},
     read=_read,
 )

@@ -86,6 +86,7 @@ def _over_amqp(settings: RabbitMQ, queues: Sequence[Queue]) -> Iterator[Differen
         ("consumer", accounts.consumer, [topology.DEAD_EXCHANGE], main),
         ("collector", accounts.collector, [], [topology.DEAD_QUEUE]),
         ("monitor", accounts.monitor, [], []),
+        ("asker", accounts.asker, [topology.COMMANDS], []),
     ]
     for duty, account, exchanges, names in asked:
         if account is None:
@@ -173,7 +174,7 @@ def _bindings(management: Management, wanted: Mapping[str, Any]) -> Iterator[Dif
     def keyed(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
         return {(row["source"], row["routing_key"], row["destination"]) for row in rows if row["source"]}
 
-    ours = (topology.EXCHANGE, topology.DEAD_EXCHANGE)
+    ours = (topology.EXCHANGE, topology.COMMANDS, topology.DEAD_EXCHANGE)
     found = keyed(management.get("bindings", _vhost(wanted)))
     right = keyed(wanted["bindings"])
     for source, key, name in sorted(right - found):

@@ -8,7 +8,7 @@ pika's objects are not safe between threads: a shared one corrupts its write buf
   It builds its channel anew each time and says `ready`. Whatever goes wrong with a channel or a deadline, it says
   `rebuild`: there is one way to mend things, a new connection.
 * Connecting again never happens inside an error callback, where pika's state is stale: a timer does it, with a new
-  connection object, hosts in an order of chance, after a pause that doubles and has jitter in it.
+  connection object, hosts in an order of chance, after a pause (`backoff`).
 * `stop` has a deadline. A broker in an alarm does not read our Close, and one behind a black hole answers nothing; then
   the connection is abandoned. The broker gives back what was lent, and what was not confirmed is UNKNOWN.
 
@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -32,15 +32,18 @@ from pika.channel import Channel
 from pika.exceptions import ConnectionOpenAborted
 
 from gateway import logs
+from gateway.broker import backoff
+from gateway.broker.rabbitmq import login
 from gateway.errors import IntegrityError
 from gateway.logs import Happened
+from gateway.services import Login, RabbitMQ
 
-FIRST, LONGEST = 0.1, 30.0
-"""Seconds to wait after the first failure, and at most. Half of it is fixed, half of it chance."""
 STEADY = 5.0
 """Seconds that a connection must have worked before its end counts as a first failure again."""
 BACKLOG = 10_000
 """Pieces of work that may wait for the thread: beyond it the caller is told at once."""
+_PRECONDITION_FAILED = 406
+_NAMED = {"delivery acknowledgement": "ack_timeout", "message size": "message_size"}
 _LAST = 0.5
 """Seconds that an abandoned connection has to let go of its socket, and a stopped thread to end."""
 
@@ -75,33 +78,37 @@ class Duty(Protocol):
         ...
 
 
-class Link:
-    """A connection that is rebuilt until it is stopped."""
+_Duty = TypeVar("_Duty", bound=Duty)
 
-    def __init__(
+
+class Link(Generic[_Duty]):
+    """A connection that is rebuilt until it is stopped, and its `duty`."""
+
+    def __init__(  # noqa: PLR0913  # settings, each by its name
         self,
-        hosts: Sequence[pika.ConnectionParameters],
-        duty: Callable[[Link], Duty],
+        settings: RabbitMQ,
+        account: Login,
+        duty: Callable[[Link[_Duty]], _Duty],
         *,
+        name: str,
         random: Callable[[], float],
-        close_timeout: float,
         told: Callable[[State, str], None] = lambda _state, _why: None,
     ) -> None:
-        """Begin at once, in a thread of its own.
+        """Begin at once, in a thread of its own. Raises ConfigError when the account's files do not fit.
 
         Args:
-            hosts: From `login.parameters`.
+            settings: `services.toml`; `stop` takes at most its `close_timeout`, short of `_LAST`.
+            account: As whom.
             duty: Makes the duty of this link.
+            name: What operators see on the broker; its first word is what our own log calls it.
             random: 0 up to 1: order of hosts and jitter.
-            close_timeout: Seconds that `stop` may take in all, short of `_LAST`.
             told: Told every change of state and why, in the link's thread; must not block.
         """
-        # The first word: what follows it is for those who watch the broker, and is no name.
-        self.name = str((hosts[0].client_properties or {}).get("connection_name", "gateway")).split(" ")[0]
-        self._hosts = hosts
+        self.name = name.split(" ", maxsplit=1)[0]
+        self._hosts = login.parameters(settings, settings.accounts.of(account), name)
         self._random = random
-        self._close_timeout = close_timeout
-        self._setup_timeout = hosts[0].stack_timeout or 0.0
+        self._close_timeout = settings.close_timeout.total_seconds()
+        self._setup_timeout = self._hosts[0].stack_timeout or 0.0
         self._told = told
         self._lock = threading.Lock()
         self._work: deque[Callable[[], None]] = deque()
@@ -113,7 +120,7 @@ class Link:
         self._round: list[pika.ConnectionParameters] = []
         self._failures = 0
         self._timers: dict[str, object] = {}
-        self._duty = duty(self)
+        self.duty = duty(self)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
@@ -188,7 +195,7 @@ class Link:
                 break
         with self._lock:
             self._stopping = True
-        self._duty.lost()
+        self.duty.lost()
         self._drain()
         self._loop.close()
         self._tell(State.STOPPED)
@@ -248,7 +255,7 @@ class Link:
 
     def _channel(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._channel_closed)
-        self._duty.build(channel)
+        self.duty.build(channel)
 
     def _channel_closed(self, channel: Channel, reason: BaseException) -> None:
         if self._current(channel.connection) and not self._stopping:
@@ -261,12 +268,12 @@ class Link:
 
     def _blocked(self, connection: object) -> None:
         if self._current(connection):
-            self._duty.hold(held=True)
+            self.duty.hold(held=True)
             self._tell(State.BLOCKED)
 
     def _unblocked(self, connection: object) -> None:
         if self._current(connection):
-            self._duty.hold(held=False)
+            self.duty.hold(held=False)
             self._tell(State.READY)
 
     def _closed(self, connection: object, reason: BaseException) -> None:
@@ -278,17 +285,14 @@ class Link:
     def _lost(self, why: str) -> None:
         for name in list(self._timers):
             self.never(name)
-        self._duty.lost()
+        self.duty.lost()
         if self._stopping:
             self._loop.stop()
             return
         self._failures += 1
         self._tell(State.CONNECTING, why)
-        self._loop.call_later(self._pause(), self._connect)
-
-    def _pause(self) -> float:
-        doubled = FIRST if self._round else FIRST * 2.0 ** min(self._failures - 1, 20)
-        return min(LONGEST, doubled) * (0.5 + self._random() / 2)
+        others = bool(self._round)  # hosts that were not asked yet: soon
+        self._loop.call_later(backoff.pause(1 if others else self._failures, self._random), self._connect)
 
     def _steady(self) -> None:
         self._failures = 0
@@ -318,7 +322,7 @@ class Link:
     def _finish(self) -> None:
         if self._connection is None:
             return
-        if self._duty.finish():
+        if self.duty.finish():
             self._close()
         else:
             self._loop.call_later(0.01, self._finish)
@@ -345,6 +349,16 @@ def abandon(connection: pika.SelectConnection) -> None:
 
 
 def word(reason: BaseException) -> str:
-    """Return the class of what ended a connection; the text may name anything."""
+    """Return what ended a connection: its class and the broker's code, never its text, which may name anything.
+
+    The broker's 406 means many things, and only its text tells which. Two have a word of their own, because people must
+    act: `ack_timeout`, a consumer held a delivery longer than the broker's `consumer_timeout`; `message_size`, the
+    broker's `max_message_size` is lower than `ports.EVENT_LIMIT`.
+    """
     code = getattr(reason, "reply_code", None)
+    if code == _PRECONDITION_FAILED:
+        text = str(getattr(reason, "reply_text", ""))
+        for begins, named in _NAMED.items():
+            if begins in text:
+                return named
     return f"{type(reason).__name__}{'' if code is None else f'.{code}'}"

@@ -2,7 +2,9 @@
 
 * `take` lends each person's events one at a time and in order (`order.py`). The loan lasts as long as the connection;
   give an answer in good time all the same: after 30 minutes (`consumer_timeout`) the broker closes the channel and
-  gives everything in hand again. Keep under 15; longer work belongs in the consumer's own database.
+  gives everything in hand again, one attempt further. The time runs from when the broker sent an event, not from when
+  it was taken, so up to `prefetch` events must be done within it: aim at 15 minutes for them all. Slower work wants a
+  smaller `prefetch`, or belongs in the consumer's own database. The log says `ack_timeout`.
 * `reject` keeps the event in hand and lends it again, in its old place, one attempt further. It is not requeued: with
   a single active consumer nobody else could have it, and the broker would put it behind its followers.
 * Past the queue's delivery limit, or not `again`, it is buried: published to `gw.dlx` with the reason in a header, over
@@ -23,7 +25,7 @@ from functools import partial
 
 import pika
 
-from gateway.broker.rabbitmq import login, outside, topology
+from gateway.broker.rabbitmq import outside, topology
 from gateway.broker.rabbitmq.connection import Link, State
 from gateway.broker.rabbitmq.lending import Held, Lending
 from gateway.broker.rabbitmq.publisher import Batch, Parcel, Window
@@ -69,22 +71,14 @@ class RabbitConsumer:
         self._random = random
         self._clock = clock
         self._bury = bury
-        made: list[Lending] = []
 
-        def lending(link: Link) -> Lending:
-            made.append(
-                Lending(
-                    link,
-                    queues=topology.partitions(queue),
-                    prefetch=settings.prefetch,
-                    line=_person,
-                    alarm=alarm,
-                )
-            )
-            return made[0]
+        def lending(link: Link[Lending]) -> Lending:
+            queues = topology.partitions(queue)
+            return Lending(link, queues=queues, prefetch=settings.prefetch, line=_person, alarm=alarm)
 
-        self._link = self._linked(f"gw-consumer.{queue.name} {name}".strip(), lending, told)
-        self._lending = made[0]
+        shown = f"gw-consumer.{queue.name} {name}".strip()
+        self._link = Link(settings, "consumer", lending, name=shown, random=random, told=told)
+        self._lending = self._link.duty
         self._grave: _Grave | None = None
         self._digging = threading.Lock()
 
@@ -120,15 +114,6 @@ class RabbitConsumer:
             if self._grave is not None:
                 self._grave.link.stop()
 
-    def _linked(self, name: str, duty: Callable[[Link], Lending], told: Callable[[State, str], None]) -> Link:
-        return Link(
-            login.parameters(self._settings, self._settings.accounts.of("consumer"), name),
-            duty,
-            random=self._random,
-            close_timeout=self._settings.close_timeout.total_seconds(),
-            told=told,
-        )
-
     def _delivery(self, held: Held) -> Delivery:
         headers = held.properties.headers or {}
         return Delivery(
@@ -161,21 +146,14 @@ class _Grave:
 
     def __init__(self, settings: RabbitMQ, queue: Queue, *, random: Callable[[], float], confirm: float) -> None:
         """Publish to `gw.dlx` as the consumer's account."""
-        windows: list[Window] = []
         self._ready = threading.Event()
 
-        def window(link: Link) -> Window:
-            windows.append(Window(link, exchange=topology.DEAD_EXCHANGE, size=settings.window, confirm=confirm))
-            return windows[0]
+        def window(link: Link[Window]) -> Window:
+            return Window(link, exchange=topology.DEAD_EXCHANGE, size=settings.window, confirm=confirm)
 
-        self.link = Link(
-            login.parameters(settings, settings.accounts.of("consumer"), f"gw-consumer.{queue.name}.dead"),
-            window,
-            random=random,
-            close_timeout=settings.close_timeout.total_seconds(),
-            told=self._told,
-        )
-        self._window = windows[0]
+        name = f"gw-consumer.{queue.name}.dead"
+        self.link = Link(settings, "consumer", window, name=name, random=random, told=self._told)
+        self._window = self.link.duty
 
     def _told(self, state: State, _why: str) -> None:
         if state is State.CONNECTING:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.broker.rabbitmq import login, outside, topology
+from gateway.broker.rabbitmq import outside, topology
 from gateway.broker.rabbitmq.connection import Link, State
 from gateway.broker.rabbitmq.lending import Held, Lending
 from gateway.config import Queue
@@ -55,22 +55,12 @@ class RabbitDeadLetters:
         """
         self._limits = {queue.name: topology.broker_limit(queue) for queue in queues}
         self._clock = clock
-        made: list[Lending] = []
 
-        def lending(link: Link) -> Lending:
-            made.append(
-                Lending(link, queues=[topology.DEAD_QUEUE], prefetch=settings.prefetch, line=_alone, alarm=alarm)
-            )
-            return made[0]
+        def lending(link: Link[Lending]) -> Lending:
+            return Lending(link, queues=[topology.DEAD_QUEUE], prefetch=settings.prefetch, line=_alone, alarm=alarm)
 
-        self._link = Link(
-            login.parameters(settings, settings.accounts.of("collector"), "gw-collector"),
-            lending,
-            random=random,
-            close_timeout=settings.close_timeout.total_seconds(),
-            told=told,
-        )
-        self._lending = made[0]
+        self._link = Link(settings, "collector", lending, name="gw-collector", random=random, told=told)
+        self._lending = self._link.duty
 
     @property
     def state(self) -> State:

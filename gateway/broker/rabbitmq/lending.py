@@ -55,7 +55,7 @@ class Lending:
 
     def __init__(
         self,
-        link: Link,
+        link: Link[Lending],
         *,
         queues: Sequence[str],
         prefetch: int,

@@ -1,7 +1,9 @@
 """`ports.Publisher` on RabbitMQ: pipelined publisher confirms, with a window.
 
 1. `submit` says which publishes an event needs: one for each of its queues, to the person's partition. An event that
-   names a queue which the configuration does not have is RETURNED, one that is too large REFUSED, and neither is sent.
+   names a queue which the configuration does not have is RETURNED, one above `ports.EVENT_LIMIT` TOO_LARGE; neither is
+   sent. A broker whose own limit is lower (`max_message_size`) says so when it is broken, and closes the channel: then
+   that limit holds on the next connection, and what was lost with the channel is sent once more.
 2. In the link's thread publishes go out in order while fewer than `window` wait for their confirm. The rest stays in
    its own submit's list: no other buffer grows, and the caller, who waits for the answer, is the back-pressure.
 3. Each publish is confirmed (ack, often many at once), nacked (a full queue: `reject-publish`) or, mandatory and
@@ -15,33 +17,44 @@ Nothing is kept here for a better day: the outbox does that.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import islice
+from typing import Literal
 
 import pika
 from pika.channel import Channel
 from pika.frame import Method
 from pika.spec import Basic
 
-from gateway.broker.rabbitmq import login, outside, topology
+from gateway.broker.rabbitmq import outside, topology
 from gateway.broker.rabbitmq.connection import Link, State
 from gateway.config import Queue
 from gateway.errors import ConfigError, GatewayError
 from gateway.message import Event
-from gateway.ports import Publication
+from gateway.ports import EVENT_LIMIT, Publication
 from gateway.services import RabbitMQ
 
 CONFIRM = 30.0
 """Seconds within which the broker must confirm; then the connection is given up. A quorum needs milliseconds."""
 _TICKS = 6
 """How often in that time it is looked whether the oldest is overdue: it is noticed a sixth late at most."""
-_UNKNOWN, _REFUSED, _RETURNED, _CONFIRMED = range(4)
-_ANSWERS = (Publication.UNKNOWN, Publication.REFUSED, Publication.RETURNED, Publication.CONFIRMED)
+_EXCHANGES = {"publisher": topology.EXCHANGE, "asker": topology.COMMANDS}
+_UNKNOWN, _TOO_LARGE, _REFUSED, _RETURNED, _CONFIRMED = range(5)
+_ANSWERS = (
+    Publication.UNKNOWN,
+    Publication.TOO_LARGE,
+    Publication.REFUSED,
+    Publication.RETURNED,
+    Publication.CONFIRMED,
+)
 """From the worst to the best."""
+_LIMIT = re.compile(r"message size \d+ is larger than configured max size (\d{1,18})")
+"""How RabbitMQ tells its `max_message_size`, in bytes of the body; it tells it in no other way."""
 
 
 class Parcel:
@@ -86,9 +99,22 @@ class Batch:
 class Window:
     """The duty: publishes that wait, and those that wait for their confirm. Belongs to the link's thread."""
 
-    def __init__(self, link: Link, *, exchange: str, size: int, confirm: float) -> None:
-        """Publish to `exchange`, at most `size` unconfirmed, each for at most `confirm` seconds."""
+    def __init__(
+        self,
+        link: Link[Window],
+        *,
+        exchange: str,
+        size: int,
+        confirm: float,
+        alarm: Callable[[GatewayError], None] = lambda _error: None,
+    ) -> None:
+        """Publish to `exchange`, at most `size` unconfirmed, each for at most `confirm` seconds; `alarm` as below."""
+        self.limit = EVENT_LIMIT
+        """Bytes that the broker takes, as far as is known. Read in any thread."""
         self._link = link
+        self._alarm = alarm
+        self._learned: int | None = None
+        """The limit that the lost channel told of."""
         self._exchange = exchange
         self._size = size
         self._tick = confirm / _TICKS
@@ -123,12 +149,21 @@ class Window:
 
     def build(self, channel: Channel) -> None:
         """Ask for confirms, and look whether the exchange is there."""
+        # Kept for one connection: a broker that was mended takes more on the one after it.
+        self.limit, self._learned = EVENT_LIMIT if self._learned is None else self._learned, None
         channel.add_on_return_callback(self._returned)
+        channel.add_on_close_callback(self._closed)
         channel.exchange_declare(
             self._exchange,
             passive=True,
             callback=lambda _frame: channel.confirm_delivery(self._answered, partial(self._built, channel)),
         )
+
+    def _closed(self, _channel: Channel, reason: BaseException) -> None:
+        told = _LIMIT.search(str(getattr(reason, "reply_text", "")))
+        if told:
+            self._learned = min(EVENT_LIMIT, int(told[1]))
+            self._alarm(ConfigError(f"rabbitmq.conf: max_message_size: {told[1]}, and events have up to {EVENT_LIMIT}"))
 
     def _built(self, channel: Channel, _frame: object) -> None:
         self._channel = channel
@@ -209,6 +244,7 @@ class RabbitPublisher:
         queues: Sequence[Queue],
         *,
         random: Callable[[], float],
+        account: Literal["publisher", "asker"] = "publisher",
         alarm: Callable[[GatewayError], None] = lambda _error: None,
         told: Callable[[State, str], None] = lambda _state, _why: None,
         now: Callable[[], float] = time.time,
@@ -220,28 +256,20 @@ class RabbitPublisher:
             settings: `services.toml`.
             queues: As configured.
             random: 0 up to 1.
-            alarm: Told of an event that no broker will ever take.
+            account: As whom: the asker's way leads to the queue of commands only.
+            alarm: Told that the broker's own limit is lower than ours.
             told: Told every change of the connection's state, and why.
             now: Seconds since 1970, to say when an event was put on its queue.
             confirm: Seconds within which the broker must confirm.
         """
         self._keys: Mapping[str, tuple[str, ...]] = {queue.name: topology.routing_keys(queue) for queue in queues}
-        self._alarm = alarm
         self._now = now
-        windows: list[Window] = []
 
-        def window(link: Link) -> Window:
-            windows.append(Window(link, exchange=topology.EXCHANGE, size=settings.window, confirm=confirm))
-            return windows[0]
+        def window(link: Link[Window]) -> Window:
+            return Window(link, exchange=_EXCHANGES[account], size=settings.window, confirm=confirm, alarm=alarm)
 
-        self._link = Link(
-            login.parameters(settings, settings.accounts.of("publisher"), "gw-publisher"),
-            window,
-            random=random,
-            close_timeout=settings.close_timeout.total_seconds(),
-            told=told,
-        )
-        self._window = windows[0]
+        self._link = Link(settings, account, window, name=f"gw-{account}", random=random, told=told)
+        self._window = self._link.duty
 
     @property
     def state(self) -> State:
@@ -255,13 +283,8 @@ class RabbitPublisher:
         seconds = int(self._now())
         for index, event in enumerate(events):
             keys = self._addressed(event)
-            if len(event.body) > topology.BODY_LIMIT:
-                batch.worst[index] = _REFUSED
-                self._alarm(
-                    ConfigError(
-                        f"event {event.id}: {len(event.body)} bytes, and at most {topology.BODY_LIMIT} go on a queue"
-                    )
-                )
+            if len(event.body) > self._window.limit:
+                batch.worst[index] = _TOO_LARGE
             elif not keys:
                 batch.worst[index] = _RETURNED
             else:

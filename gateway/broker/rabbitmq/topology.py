@@ -1,6 +1,7 @@
 """What lies on the broker, and under which names. Declared once, by `definitions.json`; programs only look.
 
     gw.in (direct)  --routing key <queue>.<nn>-->  gw.q.<queue>.<nn>  --policy-->  gw.dlx (topic)  --#-->  gw.dlq
+    gw.commands (direct)  --the queue of commands only-->
 
 * A queue of the configuration is N partitions. Each is a quorum queue with a single active consumer, and a person's
   events are always in the same one: that is what keeps them in order with many consumers.
@@ -14,6 +15,8 @@
   the outbox would forget an event that is on nobody's queue.
 * Policies choose by name, `apply-to` `queues`: 3.10 has no `quorum_queues`, and 4.x takes both. Nothing here is denied
   by 4.3 (no transient queue, no global prefetch, no mirroring).
+* `gw-asker` is for our own systems that give commands: it writes to `gw.commands`, which leads to their queue and
+  nowhere else, so that nobody can put an event of his own on a queue of events.
 * `gw-consumer` reads every main queue; the kit checks the purpose. Where one consumer may not read another's queues,
   give each an account of its own with a narrower pattern.
 """
@@ -29,15 +32,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.config import Queue
 from gateway.message import Pseudonym
+from gateway.outbound import commands
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | bool | None
 
 EXCHANGE = "gw.in"
+COMMANDS = "gw.commands"
 PREFIX = "gw.q."
 DEAD_EXCHANGE = "gw.dlx"
 DEAD_QUEUE = "gw.dlq"
-BODY_LIMIT = 1024 * 1024
-"""Bytes of one event. The broker would take 16 MiB (4.x), but a queue of such is slow for everybody on it."""
 QUEUE_BYTES = 2 * 1024**3
 """Bytes a partition may hold: a million events of 2 KiB. Beyond it the outbox, on a larger disk, keeps the rest."""
 DELIVERY_LIMIT = 8
@@ -56,6 +59,7 @@ PERMISSIONS: Mapping[str, Mapping[str, str]] = {
     "gw-consumer": {"configure": "^$", "write": r"^gw\.dlx$", "read": r"^gw\.q\."},
     "gw-collector": {"configure": "^$", "write": "^$", "read": r"^gw\.dlq$"},
     "gw-monitor": {"configure": "^$", "write": "^$", "read": "^$"},
+    "gw-asker": {"configure": "^$", "write": r"^gw\.commands$", "read": "^$"},
 }
 """Least privilege, by account. A passive declare asks for none of the three."""
 _TAGS = {"gw-monitor": ["monitoring"]}
@@ -168,13 +172,23 @@ def definitions(
         "vhosts": [{"name": vhost}],
         "permissions": [{"user": name, "vhost": vhost, **rights} for name, rights in PERMISSIONS.items()],
         "policies": policies(queues, vhost),
-        "exchanges": [_exchange(EXCHANGE, "direct", vhost), _exchange(DEAD_EXCHANGE, "topic", vhost)],
+        "exchanges": [
+            _exchange(EXCHANGE, "direct", vhost),
+            _exchange(COMMANDS, "direct", vhost),
+            _exchange(DEAD_EXCHANGE, "topic", vhost),
+        ],
         "queues": [
             *(_queue(name, vhost, ARGUMENTS) for queue in queues for name in partitions(queue)),
             _queue(DEAD_QUEUE, vhost, DEAD_ARGUMENTS),
         ],
         "bindings": [
             *(_binding(EXCHANGE, PREFIX + key, key, vhost) for queue in queues for key in routing_keys(queue)),
+            *(
+                _binding(COMMANDS, PREFIX + key, key, vhost)
+                for queue in queues
+                if commands.TYPE in queue.types
+                for key in routing_keys(queue)
+            ),
             _binding(DEAD_EXCHANGE, DEAD_QUEUE, "#", vhost),
         ],
     }

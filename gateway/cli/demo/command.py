@@ -1,9 +1,11 @@
-"""`gateway demo`: set up, send, drain, prove, reconcile, show.
+"""`gateway demo`: set up, send, drain, prove, reconcile; then the other way; show.
 
 1. A PKI, a store and the real server, in a temporary folder that is gone afterwards.
-2. Every case of the script, one after another.
+2. What comes in: every case of the script, one after another.
 3. Every queue is drained; every leaf that a receipt promises is proven under a signed checkpoint.
-4. What was seen is reconciled with what was sent: exit code 0 only if every number is right, else 1.
+4. What goes out: the gateway asks Navet and Arbetsförmedlingen, summons and tells others, and far sides fail in every
+   way they can (`outgoing`, `abroad`).
+5. What was seen is reconciled with what was sent: exit code 0 only if every number is right, else 1.
 
 With `--serve` the gateway then stays up until Ctrl-C, for calls of one's own.
 """
@@ -23,14 +25,14 @@ import click
 from rich.console import Console
 
 from gateway.cli import exits, options, output
-from gateway.cli.demo import ledger, report
+from gateway.cli.demo import abroad, ledger, report
 from gateway.cli.demo.cases import AGI, FOLKBOKFORING, Script
 from gateway.cli.demo.clients import Partner, signing_key
 from gateway.cli.demo.payloads import Calendar
 from gateway.cli.demo.reconcile import reconcile
 from gateway.cli.demo.servers import private
 from gateway.cli.demo.stage import Stage, staged
-from gateway.privacy.law import swedish_day
+from gateway.swedish import swedish_day
 
 MESSAGES = 60
 """Right messages by default: enough to see every queue fill, and done in a few seconds."""
@@ -58,7 +60,7 @@ MESSAGES = 60
 @options.config
 @options.as_json
 def command(messages: int, store: str, broker: str, config: Path, *, serve: bool, as_json: bool) -> None:
-    """Send right and wrong messages from three partners to a real gateway, and reconcile every number.
+    """Send right and wrong messages from three partners to a real gateway, have it send and ask, and reconcile it all.
 
     Exit code 0 only if every number is as it must be.
     """
@@ -77,12 +79,15 @@ def command(messages: int, store: str, broker: str, config: Path, *, serve: bool
         drained = ledger.drain(stage)
         logged = ledger.audit(stage, book.promised)
         seen = ledger.seen(book, drained, logged, b"".join(stage.server.lines))
+        console.print("sending and asking, while the far sides fail in every way they can …")
+        sent = abroad.play(stage, size=logged.size)
         played = report.Played(
             stage=stage,
             ledger=book,
             drained=drained,
             logged=logged,
             rules=reconcile(ledger.expected(line.case for line in book.lines), seen),
+            abroad=sent,
             seconds=time.monotonic() - started,
         )
         if as_json:
@@ -98,7 +103,8 @@ def command(messages: int, store: str, broker: str, config: Path, *, serve: bool
 def _told(console: Console, played: report.Played) -> None:
     result = "every number reconciles" if played.reconciled else "NOT every number reconciles"
     style = "bold green" if played.reconciled else "bold red"
-    console.print(f"{len(played.ledger.lines)} messages, {played.seconds:.1f} s in all: {result}", style=style)
+    counted = f"{len(played.ledger.lines)} messages in, {len(played.abroad.walked)} out"
+    console.print(f"{counted}, {played.seconds:.1f} s in all: {result}", style=style)
 
 
 @contextmanager
@@ -152,6 +158,7 @@ def _stay(stage: Stage, console: Console) -> None:
         f'  zeep.Client("{address}/soap/{FOLKBOKFORING}?wsdl", transport=zeep.Transport(session=session))',
         f"Sign with {client}/sign.key and sign.pem. Look at what came, from another terminal:",
         f"  gateway queue list --data {data}",
+        f"  gateway dispatch list --data {data}",
         f"  gateway audit verify --data {data}",
     )
     for line in lines:

@@ -43,6 +43,8 @@ LOCATING = frozenset(
     }
 )
 """Fields that tell where a person may be found, of those that the bases name (OSL 21 kap. 3 §)."""
+Event = Mapping[str, object]
+"""A CloudEvent, as it came off a queue."""
 _STEPS = {code.name: code.step.value for code in codes.catalogue()}
 _BATCH = 500
 _PATIENCE = 60.0
@@ -127,7 +129,7 @@ class Ledger:
 class Drained:
     """What was taken off the queues."""
 
-    events: Mapping[str, Sequence[Mapping[str, object]]] = field(repr=False)
+    events: Mapping[str, Sequence[Event]] = field(repr=False)
     """Queue -> CloudEvents."""
     left: int
     """Events that are still in the outbox, on a queue, lent or dead."""
@@ -200,12 +202,12 @@ def seen(ledger: Ledger, drained: Drained, logged: Logged, log: bytes) -> Count:
     )
 
 
-def _data(event: Mapping[str, object]) -> Mapping[str, dict[str, object]]:
+def _data(event: Event) -> Mapping[str, dict[str, object]]:
     data = event.get("data")
     return data if isinstance(data, dict) else {}
 
 
-def _person(event: Mapping[str, object]) -> object:
+def _person(event: Event) -> object:
     return _data(event).get("person", {}).get("id")
 
 
@@ -234,9 +236,9 @@ def drain(stage: Stage) -> Drained:
         return Drained(events=events, left=left + views.counts()["outbox"] + sum(letters.counts().values()))
 
 
-def _taken(consumers: Mapping[str, Consumer], quiet: float) -> Mapping[str, Sequence[Mapping[str, object]]]:
+def _taken(consumers: Mapping[str, Consumer], quiet: float) -> Mapping[str, Sequence[Event]]:
     """Take until nothing has come on any queue for so many seconds: one person's events come one at a time."""
-    found: dict[str, list[Mapping[str, object]]] = {name: [] for name in consumers}
+    found: dict[str, list[Event]] = {name: [] for name in consumers}
     last = time.monotonic()
     while True:
         before = last

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from rich.console import Console, Group
 
 from gateway.cli import output
-from gateway.cli.demo.cases import RIGHT
+from gateway.cli.demo.abroad import Abroad, Walked
+from gateway.cli.demo.cases import QUEUES, RIGHT
 from gateway.cli.demo.ledger import Drained, Ledger, Line, Logged
 from gateway.cli.demo.persons import PROTECTED
 from gateway.cli.demo.reconcile import Rule
 from gateway.cli.demo.stage import Stage
 from gateway.privacy.reasons import Reason
+
+FED = frozenset(name for names in QUEUES.values() for name in names)
+"""Queues that get what comes in. The others are for what goes out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +31,13 @@ class Played:
     drained: Drained
     logged: Logged
     rules: Sequence[Rule]
+    abroad: Abroad
     seconds: float
 
     @property
     def reconciled(self) -> bool:
-        """True where every rule holds."""
-        return all(rule.holds for rule in self.rules)
+        """True where every rule holds, of both halves."""
+        return all(rule.holds for rule in self.rules) and self.abroad.reconciled
 
 
 def show(console: Console, played: Played) -> None:
@@ -41,7 +46,9 @@ def show(console: Console, played: Played) -> None:
     console.print(_queues(played.stage, played.drained))
     console.print(_protected(played.drained))
     console.print(_log(played.stage, played.logged))
-    console.print(_rules(played.rules))
+    console.print(_rules("Does every number reconcile?", played.rules))
+    console.print(_dispatches(played.abroad.walked))
+    console.print(_rules("Does every number reconcile, of what went out?", played.abroad.rules))
 
 
 def _messages(lines: Sequence[Line]) -> Group:
@@ -64,6 +71,7 @@ def _queues(stage: Stage, drained: Drained) -> Group:
             ", ".join(queue.benefits) or "any",
         )
         for queue in stage.configuration.queues
+        if queue.name in FED
     ]
     columns = ("queue", "events", "serves the purposes (ändamål)", "for the benefits (förmåner)")
     return output.table("Events taken off the queues", columns, rows, right=(1,))
@@ -97,7 +105,30 @@ def _log(stage: Stage, logged: Logged) -> Group:
     return output.table("Audit log (RFC 6962, C2SP tlog)", ("", ""), rows)
 
 
-def _rules(rules: Sequence[Rule]) -> Group:
+def _dispatches(walked: Sequence[Walked]) -> Group:
+    """Show what went out: what the far side did each time it was called, and what came of it in both books."""
+    rows = []
+    for one in walked:
+        state = "never taken" if one.found is None else str(one.found.state)
+        code = "" if one.found is None else one.found.code or ""
+        if one.found is not None and one.found.partner_code:
+            code = f"{code} ({one.found.partner_code})".strip()
+        rows.append(
+            (
+                one.leg.what,
+                one.leg.place,
+                one.leg.did or "(not called: the law stops it)",
+                state + ("" if one.as_expected else " [bold red](WRONG)[/]"),
+                code,
+                "" if one.found is None else str(one.found.attempts),
+                {0: "no", 1: "once"}.get(one.entry.processed, f"[bold red]{one.entry.processed} times[/]"),
+            )
+        )
+    columns = ("what went out", "to", "what the far side did", "state", "code", "attempts", "processed there")
+    return output.table("What was sent and asked", columns, rows, right=(5,))
+
+
+def _rules(title: str, rules: Sequence[Rule]) -> Group:
     rows = [
         (
             rule.name,
@@ -107,7 +138,7 @@ def _rules(rules: Sequence[Rule]) -> Group:
         )
         for rule in rules
     ]
-    return output.table("Does every number reconcile?", ("rule", "expected", "seen", ""), rows, right=(1, 2))
+    return output.table(title, ("rule", "expected", "seen", ""), rows, right=(1, 2))
 
 
 def document(played: Played) -> dict[str, output.Json]:
@@ -130,7 +161,7 @@ def document(played: Played) -> dict[str, output.Json]:
         "seconds": round(played.seconds, 1),
         "sent": len(messages),
         "messages": messages,
-        "queues": {name: len(events) for name, events in played.drained.events.items()},
+        "queues": {name: len(events) for name, events in played.drained.events.items() if name in FED},
         "audit": {
             "origin": played.stage.key.name,
             "size": logged.size,
@@ -138,8 +169,25 @@ def document(played: Played) -> dict[str, output.Json]:
             "verified": logged.verified,
             "proven": logged.proven,
         },
-        "rules": [
-            {"rule": rule.name, "expected": rule.expected, "seen": rule.seen, "holds": rule.holds}
-            for rule in played.rules
+        "rules": _as_json(played.rules),
+        "dispatches": [
+            {
+                "what": one.leg.what,
+                "to": one.leg.place,
+                "dispatch": one.leg.dispatch,
+                "far_side": one.leg.did,
+                "state": None if one.found is None else one.found.state.value,
+                "code": None if one.found is None else one.found.code,
+                "partner_code": None if one.found is None else one.found.partner_code,
+                "attempts": None if one.found is None else one.found.attempts,
+                "processed": one.entry.processed,
+                "as_expected": one.as_expected,
+            }
+            for one in played.abroad.walked
         ],
+        "dispatch_rules": _as_json(played.abroad.rules),
     }
+
+
+def _as_json(rules: Sequence[Rule]) -> list[output.Json]:
+    return [{"rule": rule.name, "expected": rule.expected, "seen": rule.seen, "holds": rule.holds} for rule in rules]

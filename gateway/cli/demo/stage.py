@@ -1,7 +1,8 @@
 """Where it is played: a PKI and a store of their own in a folder, and the real `gateway serve` in its own process.
 
-The configuration is the one that was delivered, untouched; only its `data` folder is another. The server chooses its
-port and says so in the first line of its log, which is read here to the end: it must never hold a person's number.
+The configuration is the one that was delivered; only its `data` folder is another, and the addresses of the partners
+that are called (`country`). The server chooses its port and says so in the first line of its log, which is read here to
+the end: it must never hold a person's number.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import orjson
 
 from gateway import codes, wiring
 from gateway.audit.note import Key
+from gateway.cli.demo.country import Country
 from gateway.config import Configuration, load
 from gateway.errors import ConfigError, UnavailableError
 from gateway.trust import pki
@@ -70,6 +72,8 @@ class Server:
             return self._process.wait()
         finally:
             self._reader.join(_STOP)
+            if self._process.stderr is not None:
+                self._process.stderr.close()
 
     def _read(self) -> None:
         for line in self._process.stderr or ():
@@ -91,6 +95,8 @@ class Stage:
     """A signing certificate of Skatteverket's that is on the revocation list."""
     server: Server
     address: str
+    country: Country
+    """Whom the gateway calls."""
 
     @property
     def key(self) -> Key:
@@ -107,24 +113,29 @@ def staged(config: Path, folder: Path, *, now: datetime) -> Iterator[Stage]:
         UnavailableError: the server does not start.
     """
     data = folder / "data"
-    configuration = load(config, data=data)
-    if configuration.gateway.environment == "production":
+    delivered = load(config, data=data)
+    if delivered.gateway.environment == "production":
         raise ConfigError(f"{config}: environment: production is not for demonstrations")
     demo, revoked = _pki(now)
     pki.write(demo, data)
-    wiring.create_store(configuration, wiring.SystemClock())
-    server = Server(config.resolve(), data)
-    try:
-        yield Stage(
-            configuration=configuration,
-            data=data,
-            demo=demo,
-            revoked=revoked,
-            server=server,
-            address=server.address(),
-        )
-    finally:
-        server.stop()
+    country = Country(delivered, data, demo, now=now)
+    with country.open():
+        written = country.write(config, delivered, folder / "config")
+        configuration = load(written, data=data)
+        wiring.create_store(configuration, wiring.SystemClock())
+        server = Server(written, data)
+        try:
+            yield Stage(
+                configuration=configuration,
+                data=data,
+                demo=demo,
+                revoked=revoked,
+                server=server,
+                address=server.address(),
+                country=country,
+            )
+        finally:
+            server.stop()
 
 
 def _pki(now: datetime) -> tuple[pki.Demo, Issued]:

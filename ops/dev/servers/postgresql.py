@@ -160,19 +160,37 @@ def _answers(passfile: Path, port: int) -> bool:
 
 
 def _populate(folder: Path, cluster: PostgreSQL) -> None:
-    passwords = {f"gateway_{duty}": secrets.token_urlsafe(24) for duty in ROLES}
-    _pgpass(folder / "secrets" / "pgpass", passwords)
     with connect(folder, cluster.port) as connection:
+        complete(folder, connection)
+        create_database(connection, DATABASE)
+
+
+def complete(folder: Path, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Make the roles that are not there: all in a new cluster, in one that runs those that are new in this checkout."""
+    connection.execute("SELECT pg_advisory_lock(2)")  # several tests may find the same one missing
+    try:
+        known = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
+        passwords = {name: secrets.token_urlsafe(24) for name in map("gateway_{}".format, ROLES) if name not in known}
+        if passwords:
+            _pgpass(folder / "secrets" / "pgpass", passwords)
         for role, password in passwords.items():
             kept = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
             make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             connection.execute(make.format(sql.Identifier(role), sql.Literal(kept.decode())))
-        create_database(connection, DATABASE)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(2)")
 
 
 def _pgpass(path: Path, passwords: dict[str, str]) -> None:
-    path.touch(mode=0o600)
-    path.write_text("".join(f"*:*:*:{role}:{password}\n" for role, password in passwords.items()))
+    """Write passwords into a file that others may be reading: those of other roles stay."""
+    old = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in old if line.split(":")[3] not in passwords]
+    lines = [*kept, *(f"*:*:*:{role}:{password}" for role, password in passwords.items())]
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text("".join(f"{line}\n" for line in lines))
+    new.replace(path)
 
 
 def _environment() -> dict[str, str]:

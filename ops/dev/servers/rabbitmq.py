@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import secrets
 import signal
 import socket
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gateway.broker.rabbitmq import topology
 from gateway.config import Queue
-from ops.dev.servers import certificates, processes
+from ops.dev.servers import certificates, nodes, processes
 from ops.dev.servers.management import Management, ManagementError
 from ops.dev.servers.packages import RABBITMQ
 from ops.dev.servers.state import ROOT, VIRTUAL_HOST, RabbitMQ
@@ -65,13 +65,10 @@ log.file.level = info
 def start(folder: Path) -> RabbitMQ:
     """Make a node in `folder/rabbitmq` and start it. Raises ServerError."""
     own = folder / "rabbitmq"
-    for name in ("mnesia", "log", "home"):
-        (own / name).mkdir(mode=0o700, parents=True)
+    own.mkdir(mode=0o700, parents=True)
     certificates.make(folder / "pki")
     ports = dict(zip(_PORTS, processes.free_ports(len(_PORTS)), strict=True))
-    cookie = own / "home" / ".erlang.cookie"
-    cookie.write_text(secrets.token_hex(20))
-    cookie.chmod(0o400)
+    nodes.cookie(own / "home")
     (own / "enabled_plugins").write_text(_PLUGINS)
     (own / "rabbitmq.conf").write_text(_SETTINGS.format(pki=folder / "pki", own=own, **ports))
     definitions = own / "definitions.json"
@@ -87,37 +84,23 @@ def again(folder: Path, old: RabbitMQ) -> RabbitMQ:
 
 def _run(folder: Path, ports: dict[str, int]) -> RabbitMQ:
     own = folder / "rabbitmq"
-    environment = _environment(own, ports)
-    log = own / "start.log"
-
-    def started(name: str, command: str | Path) -> processes.Process:
-        return processes.start([command], pidfile=own / f"{name}.pid", log=log, environment=environment, cwd=own)
-
-    registry = started("epmd", "epmd")
-    shell = started("shell", RABBITMQ / "rabbitmq-server")
+    environment, log = _environment(own, ports), own / "start.log"
+    registry = nodes.registry(own, environment)
+    shell = nodes.launch(own, environment)
     password = (folder / "secrets" / f"{ADMIN}.password").read_text()
     management = Management(port=ports["management"], user=ADMIN, password=password, timeout=2)
     try:
         processes.ready(
             lambda: _answers(management) and _greets(ports["amqp"]), shell, log, name="RabbitMQ", within=START_WITHIN
         )
-        return RabbitMQ(admin=ADMIN, process=_machine(own), registry=registry, **ports)
+        return RabbitMQ(admin=ADMIN, process=nodes.started(own, "RabbitMQ"), registry=registry, **ports)
     except BaseException:
         _kill_all(own, shell, registry)
         raise
 
 
-def _machine(own: Path) -> processes.Process:
-    pid = processes.read_pid(own / "pid")
-    process = None if pid is None else processes.Process.of(pid)
-    if process is None:
-        raise processes.ServerError("RabbitMQ wrote no process id")
-    return process
-
-
 def _kill_all(own: Path, *started: processes.Process) -> None:
-    pid = processes.read_pid(own / "pid")
-    machine = None if pid is None else processes.Process.of(pid)
+    machine = nodes.machine(own)
     for process in (*started, *(() if machine is None else (machine,))):
         process.end(signal.SIGKILL, within=5)
 
@@ -198,24 +181,15 @@ def _definitions(folder: Path) -> dict[str, object]:
     return made
 
 
-def _environment(own: Path, ports: dict[str, int]) -> dict[str, str]:
+def _environment(own: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
     return {
-        "PATH": f"{RABBITMQ}:{os.environ.get('PATH', os.defpath)}",
-        "LANG": "C.UTF-8",
-        "HOME": str(own / "home"),
-        "ERL_EPMD_PORT": str(ports["epmd"]),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_CRASH_DUMP": str(own / "log" / "erl_crash.dump"),
-        "RABBITMQ_NODENAME": "gateway@localhost",
+        **nodes.environment(
+            own,
+            home=own / "home",
+            name="gateway@localhost",
+            registry=ports["epmd"],
+            distribution=ports["distribution"],
+        ),
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(ports["amqp"]),
-        "RABBITMQ_DIST_PORT": str(ports["distribution"]),
-        "RABBITMQ_BASE": str(own),
-        "RABBITMQ_MNESIA_BASE": str(own / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(own / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(own / "enabled_plugins"),
-        "RABBITMQ_CONFIG_FILE": str(own / "rabbitmq.conf"),
-        "RABBITMQ_PID_FILE": str(own / "pid"),
-        "RABBITMQ_CONF_ENV_FILE": str(own / "none"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }

@@ -28,9 +28,9 @@ from ops.dev.servers.processes import Process, ServerError
 
 ROOT = Path(__file__).parents[3]
 VIRTUAL_HOST = DATABASE = "gateway"
-ACCOUNTS = ("publisher", "consumer", "collector", "monitor")
+ACCOUNTS = ("publisher", "consumer", "collector", "monitor", "asker")
 """Of RabbitMQ, by duty: `gw-publisher` and so on."""
-ROLES = ("owner", "front", "relay", "integrator", "operator", "auditor")
+ROLES = ("owner", "front", "relay", "integrator", "dispatcher", "operator", "auditor")
 """Of PostgreSQL, by duty: `gateway_owner` and so on."""
 
 

@@ -20,8 +20,13 @@ CONTRACTS, _, _ = rules()
 SHAPES = {truth: Shape.TRUTH, whole: Shape.WHOLE, dates.incomplete: Shape.REDUCED}
 
 
+READ_BY = {"skatteverket/personpost": "skatteverket/folkbokforing"}
+"""Contracts whose content another module reads."""
+
+
 def module(contract) -> object:
-    return importlib.import_module(f"gateway.adapters.{contract.replace('/', '.')}")
+    name = READ_BY.get(contract, contract)
+    return importlib.import_module(f"gateway.adapters.{name.replace('/', '.')}")
 
 
 def readings(contract) -> Iterator[tuple[str, object]]:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gateway import codes, logs
-from gateway.broker import collector as module
+from gateway.broker import backoff
 from gateway.broker.collector import Collector
 from gateway.errors import IntegrityError, UnavailableError
 from tests import builders
@@ -101,7 +101,7 @@ def test_what_could_not_be_acknowledged_is_recorded_again_as_the_same_letter():
 
 
 def test_the_thread_goes_on_after_errors_and_tells_each(monkeypatch):
-    monkeypatch.setattr(module, "FIRST", 0.001)
+    monkeypatch.setattr(backoff, "FIRST", 0.001)
     source, registrar, told, home = Source("a"), Registrar(), [], threading.Event()
     registrar.fails = 3
 
@@ -117,7 +117,7 @@ def test_the_thread_goes_on_after_errors_and_tells_each(monkeypatch):
 
 
 def test_a_store_whose_records_disagree_is_told_and_nothing_is_acknowledged(monkeypatch):
-    monkeypatch.setattr(module, "FIRST", 0.001)
+    monkeypatch.setattr(backoff, "FIRST", 0.001)
     source, told, enough = Source("a"), [], threading.Event()
 
     class Damaged:
@@ -134,13 +134,6 @@ def test_a_store_whose_records_disagree_is_told_and_nothing_is_acknowledged(monk
     one.stop()
     assert isinstance(told[0], IntegrityError)
     assert source.acknowledged == []
-
-
-def test_failing_backs_off_with_jitter_up_to_a_limit():
-    low, high = (collector(Source(), Registrar(), random=lambda chance=chance: chance) for chance in (0.0, 1.0))
-    assert low._pause(1) == module.FIRST / 2
-    assert high._pause(2) == 2 * module.FIRST
-    assert high._pause(10_000) == module.LONGEST
 
 
 def test_one_that_was_never_started_can_be_stopped():

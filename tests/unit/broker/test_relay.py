@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import threading
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import codes
+from gateway.broker import backoff
 from gateway.broker import relay as module
 from gateway.broker.relay import Relay, Tally
 from gateway.errors import ConfigError, UnavailableError
@@ -16,7 +16,7 @@ from tests import builders
 from tests.builders import event
 from tests.memory import MemoryBroker, MemoryOutbox
 
-CONFIRMED, RETURNED, REFUSED, UNKNOWN = Publication
+CONFIRMED, RETURNED, REFUSED, TOO_LARGE, UNKNOWN = Publication
 EVENTS = [event(f"{person}{n}", partition=person) for n in range(3) for person in "abc"]
 
 
@@ -151,13 +151,13 @@ def test_without_a_push_it_looks_by_itself(broker, monkeypatch):
 
 
 def test_a_sick_store_is_told_and_tried_again(broker, monkeypatch):
-    monkeypatch.setattr(module, "FIRST", 0.001)
+    monkeypatch.setattr(backoff, "FIRST", 0.001)
 
     class Sick(MemoryOutbox):
-        def pending(self, limit, *, beyond=0):
+        def pending(self, limit, *, beyond=0, overtaking=False):
             if not thread.alarmed.is_set():
                 raise UnavailableError(codes.STORE_UNAVAILABLE)
-            return super().pending(limit, beyond=beyond)
+            return super().pending(limit, beyond=beyond, overtaking=overtaking)
 
     thread = Thread.__new__(Thread)
     thread.__init__(Sick(EVENTS), broker)
@@ -178,12 +178,18 @@ def test_events_for_queues_that_are_not_are_told_once_and_hold_up_nobody(broker,
     assert [type(one) for one in thread.told] == [ConfigError]
 
 
-def test_failing_backs_off_doubling_with_jitter_up_to_a_limit(broker):
-    one = relay(MemoryOutbox(), broker, random=random.Random(7).random)  # noqa: S311
-    for failures in range(1, 40):
-        most = min(module.LONGEST, module.FIRST * 2 ** (failures - 1))
-        waits = [one._pause(failures) for _ in range(50)]
-        assert most / 2 <= min(waits) < max(waits) <= most
+def test_what_is_too_large_is_buried_with_one_alarm_and_holds_back_nobody(broker):
+    outbox, alarms = MemoryOutbox(EVENTS), []
+    broker.answer = lambda one: TOO_LARGE if one.id in {"a0", "b1"} else CONFIRMED
+    one = relay(outbox, broker, alarm=alarms.append)
+    assert one.step() == Tally(settled=7, buried=2)
+    assert outbox.events == []
+    assert outbox.buried == [("a0", "too_large"), ("b1", "too_large")]
+    assert in_order(broker, "a") == ["a1", "a2"]
+    assert in_order(broker, "b") == ["b0", "b2"]
+    assert len(alarms) == 2  # each wave's
+    assert all(isinstance(alarm, ConfigError) for alarm in alarms)
+    assert one.step() == Tally()
 
 
 def test_it_stops_in_the_middle_of_a_long_rest(broker):

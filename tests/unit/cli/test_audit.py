@@ -4,11 +4,19 @@ from base64 import b64encode
 import pytest
 from click.testing import CliRunner
 
+from gateway import wiring
 from gateway.audit.note import Key
 from gateway.cli import main
 from gateway.config import load
+from gateway.outbound.states import Happening
 from gateway.sqlite import File
+from gateway.store.dispatches import StoredDispatches
+from gateway.store.integrator import Integrator
+from gateway.store.place import SqlitePlace
+from tests import steps
 from tests.unit.cli.conftest import CONFIG
+
+DISPATCH = "urn:uuid:00000000-0000-5000-8000-000000000000"
 
 
 @pytest.fixture
@@ -108,6 +116,40 @@ def test_every_leaf_of_a_message_is_proven_by_its_message_id(original):
     assert [line["index"] for line in found] == [0, 1, 2]
 
 
+def test_every_leaf_of_a_dispatch_is_proven(installation, vkey, tmp_path):
+    place = SqlitePlace(installation.data / "store")
+    dispatches = StoredDispatches(place, clock=wiring.SystemClock())
+    made = steps.parts(steps.command())
+    dispatches.take(*made)
+    (queued,) = made[1]
+    assert installation.run("audit", "proof", "--dispatch", queued.dispatch).exit_code == 1
+    for happening in (Happening.COMPOSE, Happening.BEGIN, Happening.ANSWER):
+        assert dispatches.write(steps.step(dispatches.get(queued.dispatch), happening))
+    dispatches.close()
+    assert installation.run("audit", "proof", "--dispatch", queued.dispatch, "--json").exit_code == 4
+    integrate(installation)
+    reference = queued.dispatch.rpartition(":")[2].replace("-", "")
+    result = installation.run("audit", "proof", "--dispatch", reference, "--json")
+    assert result.exit_code == 0, result.stderr
+    proofs = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["index"] for one in proofs] == [4, 5, 6, 7]
+    for one in proofs:
+        (tmp_path / "one").write_text(one["proof"])
+        offline = ["audit", "verify", "--proof", str(tmp_path / "one"), "--vkey", vkey, "--leaf", one["leaf"]]
+        assert CliRunner().invoke(main, offline).exit_code == 0
+    assert installation.run("audit", "verify").exit_code == 0
+    assert installation.run("audit", "proof", "--dispatch", queued.dispatch).exit_code == 2
+
+
+def integrate(installation) -> None:
+    configuration = load(CONFIG, data=installation.data)
+    signer = wiring.checkpoint_signer(configuration)
+    place = wiring.place(configuration, wiring.Duty.INTEGRATOR)
+    one = Integrator(place, signer=signer, clock=wiring.SystemClock(), holder="test")
+    one.step()
+    one.stop()
+
+
 def test_several_proofs_are_never_written_as_one_file(original):
     result = original.run("audit", "proof", "--message-id", original.message_id)
     assert result.exit_code == 2
@@ -122,8 +164,15 @@ def test_what_the_log_does_not_have_exits_1(original):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["proof"], ["proof", "xyz"], ["proof", "ab"], ["proof", "ab" * 32, "--message-id", "x"]],
-    ids=["nothing", "no hash", "short", "both"],
+    [
+        ["proof"],
+        ["proof", "xyz"],
+        ["proof", "ab"],
+        ["proof", "ab" * 32, "--message-id", "x"],
+        ["proof", "--dispatch", "x"],
+        ["proof", "--message-id", "x", "--dispatch", DISPATCH],
+    ],
+    ids=["nothing", "no hash", "short", "both", "no id", "two things"],
 )
 def test_wrong_use_exits_2(original, arguments):
     assert original.run("audit", *arguments).exit_code == 2

@@ -50,7 +50,8 @@ def states(installation) -> dict[int, str]:
 
 
 def outbox(installation) -> list[tuple[int, tuple[str, ...], str]]:
-    opened = StoredOutbox(wiring.place(load(CONFIG, data=installation.data), wiring.Duty.RELAY))
+    where = wiring.place(load(CONFIG, data=installation.data), wiring.Duty.RELAY)
+    opened = StoredOutbox(where, clock=wiring.SystemClock())
     found = opened.pending(99)
     opened.close()
     return [(one.event.replay.letter, one.event.queues, one.event.replay.reason) for one in found]

@@ -37,8 +37,8 @@ def test_a_right_configuration_tells_what_it_holds(original):
     result = original.run("config", "check", "--json")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert found["partners"] == ["arbetsformedlingen", "arbetsgivare", "skatteverket"]
-    assert len(found["contracts"]) == 4
+    assert found["partners"] == ["akassa", "arbetsformedlingen", "arbetsgivare", "kommun", "region", "skatteverket"]
+    assert len(found["contracts"]) == 5
     assert len(found["policy"]) == 64
     assert "AG-SJUKANMALAN-01" in found["bases"]
     text = original.run("config", "check")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gateway import config, consumer
-from gateway.cli import consume
+from gateway.cli import consume, send
 from gateway.consumer import inbox
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +43,8 @@ def test_the_examples_are_python_and_use_names_that_there_are():
 
 
 def test_every_command_and_option_is_one_there_is():
-    options = {name for option in consume.command.params for name in option.opts}
+    commands = (consume.command, send.command)
+    options = {name for command in commands for option in command.params for name in option.opts}
     told = {word for line in GUIDE.splitlines() for word in re.findall(r"(?<![\w-])--[a-z]+", line)}
     assert told
     assert told <= options

@@ -1,7 +1,9 @@
 """The AsyncAPI document says what the queues and the bases say, and every reference in it leads somewhere.
 
-The specification's own JSON Schema is not here; `ops/dev/contracts --official` fetches it, at a pinned version, and
-holds the document to it. Here stands what of it matters to us, by the specification's own sections.
+The specification's own JSON Schema is not here: no package for Python carries that of 3.0 (those named after AsyncAPI
+have models of their own making, or 2.x), and it is not ours to copy. `ops/dev/contracts --official` fetches it through
+npm, at a pinned version, and holds the document to it. Here stands what of it matters to us, by the specification's own
+sections.
 """
 
 from __future__ import annotations
@@ -13,15 +15,18 @@ from pathlib import Path
 import pytest
 
 from gateway import config
+from gateway.adapters.registry import Registry
 from gateway.broker.rabbitmq import topology
 from gateway.config import Queue
 from gateway.errors import ConfigError
 from gateway.events import asyncapi, schemas
+from gateway.events.compose import Own
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "schemas" / "events"
 READ = config.load(ROOT / "config" / "gateway.toml")
 DOCUMENT = json.loads((FOLDER / asyncapi.FILE).read_text(encoding="utf-8"))
+OWN = Own.of(READ, Registry.load(READ.gateway.schemas).outgoing)
 QUEUES = {queue.name: queue for queue in READ.queues}
 EXTENSION = re.compile(r"^x-[\w.-]+$")
 
@@ -65,7 +70,7 @@ def resolved(reference: str, document: dict = DOCUMENT) -> object:
 
 
 def test_the_committed_document_is_what_queues_and_bases_make():
-    assert asyncapi.build(READ.queues, READ.bases) == DOCUMENT
+    assert asyncapi.build(READ.queues, READ.bases, OWN) == DOCUMENT
 
 
 def test_every_object_has_its_members_and_no_others():
@@ -102,10 +107,19 @@ def test_a_reference_to_nothing_would_be_seen():
         resolved("./none.v1.json")
 
 
-def test_every_queue_is_a_channel_that_is_received_from_and_nothing_else_is():
+def test_every_queue_is_a_channel_that_is_received_from_but_that_of_commands_which_is_sent_to():
     assert DOCUMENT["channels"].keys() == QUEUES.keys()
-    received = {operation["channel"]["$ref"]: operation["action"] for operation in DOCUMENT["operations"].values()}
-    assert received == {f"#/channels/{name}": "receive" for name in QUEUES}
+    actions = {operation["channel"]["$ref"]: operation["action"] for operation in DOCUMENT["operations"].values()}
+    assert len(DOCUMENT["operations"]) == len(QUEUES)
+    assert actions == {f"#/channels/{name}": "send" if name == "utgaende.kommandon" else "receive" for name in QUEUES}
+
+
+def test_what_an_asker_is_answered_stands_on_its_own_channel_and_says_whose_it_is():
+    askers = {name: channel["x-askers"] for name, channel in DOCUMENT["channels"].items() if "x-askers" in channel}
+    assert askers == {asker.queue: [asker.id] for asker in READ.askers.values()}
+    assert DOCUMENT["channels"]["svar.rehabilitering"]["x-bases"] == ["SKV-PERSONPOST-01"]
+    assert "SKV-PERSONPOST-01" not in DOCUMENT["channels"]["handlaggning.folkbokforing"]["x-bases"]
+    assert DOCUMENT["channels"]["svar.kontroll"]["x-bases"] == []
 
 
 @pytest.mark.parametrize("name", QUEUES)
@@ -128,11 +142,12 @@ def test_a_channels_partitions_are_the_brokers_own(name):
 
 @pytest.mark.parametrize("name", QUEUES)
 def test_an_operation_handles_messages_of_its_channel_for_the_queues_purposes(name):
-    operation, channel = DOCUMENT["operations"][f"receive.{name}"], DOCUMENT["channels"][name]
+    action = "send" if name == OWN.commands else "receive"
+    operation, channel = DOCUMENT["operations"][f"{action}.{name}"], DOCUMENT["channels"][name]
     assert {one["$ref"] for one in operation["messages"]} == {
         f"#/channels/{name}/messages/{message}" for message in channel["messages"]
     }
-    assert operation["bindings"]["amqp"]["ack"] is True
+    assert operation["bindings"]["amqp"]["ack" if action == "receive" else "mandatory"] is True
     for extension in ("x-purposes", "x-benefits", "x-retention", "x-bases"):
         assert operation[extension] == channel[extension], extension
 
@@ -165,7 +180,7 @@ def test_servers_are_a_template_and_log_in_by_certificate_first():
 
 def test_a_queue_with_more_partitions_gets_more_of_them():
     queues = [queue.model_copy(update={"partitions": 12}) for queue in READ.queues]
-    built = asyncapi.build(queues, READ.bases)
+    built = asyncapi.build(queues, READ.bases, OWN)
     assert built["channels"]["kontroll.inkomst"]["x-queues"][-1] == "gw.q.kontroll.inkomst.11"
 
 
@@ -174,7 +189,7 @@ def test_a_queue_that_no_basis_feeds_is_a_fault_in_the_configuration():
         name="ny", types=(next(iter(schemas_types())),), purposes=("fk:Statistik",), benefits=("bostadsbidrag",)
     )
     with pytest.raises(ConfigError, match="queue ny"):
-        asyncapi.build([*READ.queues, lone], READ.bases)
+        asyncapi.build([*READ.queues, lone], READ.bases, OWN)
 
 
 def schemas_types() -> list[str]:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 from gateway import config
+from gateway.adapters.registry import Registry
 from gateway.message import (
     Category,
     ContractId,
@@ -93,16 +93,20 @@ def delivered():
     return config.load(ROOT / "config/gateway.toml")
 
 
+@cache
+def agreed():
+    """Return the contracts as they are."""
+    return Registry.load(ROOT / "schemas")
+
+
 def kinds():
-    """Return the kinds of every contract that a delivered basis is about."""
-    named = {basis.contract for basis in delivered().bases}
-    modules = {id_: import_module(f"gateway.adapters.{id_.replace('/', '.')}") for id_ in sorted(named)}
-    return {id_: module.CONTRACT.kinds for id_, module in modules.items()}
+    """Return the kinds of what every contract can tell, in and out."""
+    return agreed().kinds()
 
 
 @cache
 def delivered_law():
-    return Law.build(delivered(), kinds())
+    return Law.build(delivered(), kinds(), agreed().outgoing)
 
 
 def configuration(bases=None, rows=None, queues=None, environment="test"):
@@ -116,6 +120,7 @@ def configuration(bases=None, rows=None, queues=None, environment="test"):
         bases=(basis(),) if bases is None else tuple(bases),
         categories=WORDS,
         queues=(config.Queue.model_validate(QUEUE),) if queues is None else tuple(queues),
+        askers={},
         policy="0" * 64,
     )
 

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.privacy import citation
+from tests.unit.privacy.statute import delivered, lagrum
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,31 @@ def test_what_is_no_single_acts_citation_stays_text(text):
 
 def test_words_are_compared_without_regard_to_case_and_space():
     assert citation.normal("  Handläggning  av\tÄRENDE ") == "handläggning av ärende"
+
+
+@pytest.mark.parametrize(
+    ("row", "written"),
+    [
+        ({"kapitel": "9"}, "9 kap. 1 § förordningen (2017:819) om prov"),
+        ({"paragraf": "31 a", "kapitel": "110"}, "110 kap. 31 a § förordningen (2017:819) om prov"),
+        ({"paragraf": "7", "stycke": 4}, "7 § fjärde stycket förordningen (2017:819) om prov"),
+        ({"paragraf": "8", "punkt": 3}, "8 § 3 förordningen (2017:819) om prov"),
+        ({"stycke": 1, "punkt": 2}, "1 § första stycket 2 förordningen (2017:819) om prov"),
+        ({"stycke": 11}, "1 § 11 st. förordningen (2017:819) om prov"),
+    ],
+)
+def test_what_we_cite_is_written_as_lawyers_write_it_and_read_as_what_it_is(row, written):
+    paragraph = lagrum(forfattning="förordningen (2017:819) om prov", **row)
+    assert citation.written(paragraph) == written
+    assert citation.normal(written) == citation.names(paragraph)
+
+
+@pytest.mark.parametrize("row", delivered().lagrum, ids=lambda row: f"{row.id}@{row.version}")
+def test_every_paragraph_of_the_register_is_read_again_as_itself(row):
+    assert citation.normal(citation.written(row)) == citation.names(row)
+
+
+def test_what_we_cite_to_arbetsformedlingen_is_what_we_accept_back():
+    (row,) = (row for row in delivered().lagrum if row.id == "F-2017-819-9-1")
+    (accepts,) = (basis.cited for basis in delivered().bases if basis.id == "AF-ERSATTNING-01")
+    assert citation.normal(citation.written(row)) in map(citation.normal, accepts)

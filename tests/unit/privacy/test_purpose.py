@@ -9,6 +9,7 @@ from gateway.errors import PurposeError
 from gateway.message import Outcome, Protection
 from gateway.privacy import purpose
 from gateway.privacy.reasons import Reason
+from gateway.swedish import swedish_day
 from tests.unit.privacy.statute import UNPROTECTED, basis, known, lagrum, law, record, valid
 
 
@@ -18,7 +19,7 @@ def judged(record_, law_, status=UNPROTECTED, **where):
     setting = purpose.Setting(
         contract=message.provenance.contract,
         partner_type=law_.partner_types.get(message.provenance.partner),
-        day=purpose.swedish_day(message.provenance.received_at),
+        day=swedish_day(message.provenance.received_at),
     )
     return purpose.decide(record_, setting, law_, status)
 

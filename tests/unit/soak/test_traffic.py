@@ -11,7 +11,7 @@ from gateway import config, wiring
 from gateway.cli.demo.payloads import Calendar
 from gateway.inbound import path
 from gateway.message import ContractId, Protection, Ready, Received, Refusal
-from gateway.privacy.law import swedish_day
+from gateway.swedish import swedish_day
 from gateway.trust import pki
 from gateway.trust.issuing import KeyKind
 from ops.soak.lines import Line, read

@@ -58,7 +58,7 @@ def desk(request, tmp_path, clock):
         clock=clock,
         relay=StoredDeadLetters(place.acting(Duty.RELAY), clock=clock),
         operator=StoredDeadLetters(place.acting(Duty.OPERATOR), clock=clock, role="gateway_operator"),
-        outbox=StoredOutbox(place.acting(Duty.RELAY)),
+        outbox=StoredOutbox(place.acting(Duty.RELAY), clock=clock),
         owner=place.acting(Duty.OWNER).open(),
     )
     yield made
@@ -146,7 +146,7 @@ def test_who_settles_late_does_not_settle_the_replay_that_was_given_the_same_num
     journal.accept(builders.ready()).result()
     journal.close()
     late = desk.outbox.pending(9)
-    other = StoredOutbox(desk.place.acting(Duty.RELAY))
+    other = StoredOutbox(desk.place.acting(Duty.RELAY), clock=desk.clock)
     other.settle(other.pending(9))
     desk.relay.record([letter(late[0].event.id)])
     desk.operator.retry([1], reason="mended", by=ANNA)
@@ -403,7 +403,7 @@ def test_after_any_history_every_letter_is_where_its_history_says_and_sent_exact
     }
     for what, one, by in tries:
         act[what](one, by)
-    outbox = StoredOutbox(place)
+    outbox = StoredOutbox(place, clock=builders.Clock())
     sent = [one.event.replay.letter for one in outbox.pending(99)]
     outbox.close()
     assert len(sent) == len(set(sent))

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.config import Partner
 from gateway.message import PartnerId
+from gateway.partners import Partner
 from gateway.trust import pki
 from gateway.trust.chain import Trust
 
@@ -28,6 +28,7 @@ class Country:
         self._written += 1
         path = self.folder / f"written-{self._written}{suffix}"
         path.write_bytes(content)
+        path.chmod(0o600)
         return path
 
     def profile(self, base: pki.Profile, **changes) -> pki.Profile:

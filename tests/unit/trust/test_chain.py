@@ -26,6 +26,9 @@ SKATTEVERKET = PartnerId("skatteverket")
 SECOND = timedelta(seconds=1)
 
 
+BOTH = (pki.CLIENT_AUTH, pki.SERVER_AUTH)
+
+
 def judge(trust, issued, *, at, partner=EMPLOYERS, role=Role.SIGNER):
     der = issued if isinstance(issued, bytes) else issued.der
     return trust.judge(der, partner=partner, role=role, at=at)
@@ -179,9 +182,9 @@ def test_an_ordinary_certificate_cannot_issue_another(country, trust):
         ({}, True),
         ({"key_usage": frozenset({"crl_sign"})}, False),
         ({"key_usage": None}, False),
-        ({"extended_key_usage": (pki.CLIENT_AUTH,)}, True),
+        ({"extended_key_usage": (pki.CLIENT_AUTH,)}, {Role.PEER, Role.SIGNER}),
         ({"extended_key_usage": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, True),
-        ({"extended_key_usage": (pki.SERVER_AUTH,)}, False),
+        ({"extended_key_usage": (pki.SERVER_AUTH,)}, {Role.SERVER}),
     ],
     ids=["right", "no keyCertSign", "no KeyUsage", "EKU clientAuth", "EKU any", "EKU serverAuth"],
 )
@@ -197,8 +200,8 @@ def test_a_ca_on_the_path_must_be_allowed_to_issue_for_the_role(country, role, c
             revocation_required=False,
         )
     )
-    issued = country.tls(middle) if role is Role.PEER else country.signer(middle)
-    if holds:
+    issued = country.signer(middle) if role is Role.SIGNER else country.tls(middle, extended_key_usage=BOTH)
+    if holds is True or (holds and role in holds):
         judge(trust, issued, at=country.now, role=role)
     else:
         assert refusal(trust, issued, at=country.now, role=role) is codes.CERT_CHAIN
@@ -277,13 +280,14 @@ _EKU = ExtendedKeyUsageOID
         ({"content_commitment"}, (_EKU.CLIENT_AUTH,), {Role.SIGNER}),
         ({"key_encipherment"}, (_EKU.CLIENT_AUTH,), set()),
         (None, (_EKU.CLIENT_AUTH,), set()),
-        ({"digital_signature"}, (_EKU.SERVER_AUTH,), set()),
-        ({"digital_signature"}, (_EKU.SERVER_AUTH, _EKU.CLIENT_AUTH), {Role.PEER, Role.SIGNER}),
+        ({"digital_signature"}, (_EKU.SERVER_AUTH,), {Role.SERVER}),
+        ({"content_commitment"}, (_EKU.SERVER_AUTH,), set()),
+        ({"digital_signature"}, (_EKU.SERVER_AUTH, _EKU.CLIENT_AUTH), set(Role)),
         ({"digital_signature"}, (_EKU.EMAIL_PROTECTION,), {Role.SIGNER}),
         ({"digital_signature"}, (ObjectIdentifier("1.3.6.1.5.5.7.3.36"),), {Role.SIGNER}),
         ({"digital_signature"}, (_EKU.ANY_EXTENDED_KEY_USAGE,), {Role.SIGNER}),
         ({"digital_signature"}, (_EKU.TIME_STAMPING,), set()),
-        ({"digital_signature"}, (_EKU.CODE_SIGNING, _EKU.SERVER_AUTH), set()),
+        ({"digital_signature"}, (_EKU.CODE_SIGNING, _EKU.SERVER_AUTH), {Role.SERVER}),
     ],
 )
 def test_a_certificate_is_used_only_for_what_it_says(country, trust, usage, purposes, roles):

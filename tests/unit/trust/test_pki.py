@@ -24,10 +24,12 @@ LAYOUT = {
     *(f"keys/{name}" for name in ("server.pem", "server.key", "receipt.pem", "receipt.key")),
     *(f"keys/{name}" for name in ("receipt-rsa.pem", "receipt-rsa.key", "sealing.key", "pseudonym.key")),
     "keys/checkpoint.key",
+    "keys/client.pem",
+    "keys/client.key",
     *(
         f"clients/{client}/{use}.{kind}"
         for client in ("skatteverket", "arbetsformedlingen", "arbetsgivare-a", "arbetsgivare-b", "stranger")
-        for use in ("tls", "sign")
+        for use in ("tls", "sign", "server")
         for kind in ("pem", "key")
     ),
 }
@@ -68,7 +70,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, country):
 def test_every_certificate_on_disk_has_its_key_beside_it(made):
     folder, _ = made
     certificates = [path for path in folder.rglob("*.pem") if path.parent.name != "pki"]
-    assert len(certificates) == 13
+    assert len(certificates) == 19
     for path in certificates:
         key = load_pem_private_key(path.with_suffix(".key").read_bytes(), None)
         first = x509.load_pem_x509_certificate(path.read_bytes())

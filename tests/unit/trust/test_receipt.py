@@ -5,12 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
-from gateway.config import Keys, Partner
-from gateway.errors import ConfigError
 from gateway.message import (
     Accepted,
     ContractId,
@@ -27,7 +23,7 @@ from gateway.message import (
 )
 from gateway.soap import names, xml
 from gateway.trust import pki, receipt
-from gateway.trust.receipt import Signers
+from gateway.trust.keys import Signers
 from gateway.trust.signing import SigningKey
 from tests.unit.trust.office import Office
 
@@ -162,82 +158,3 @@ def test_the_contract_may_wrap_the_receipt_in_its_own_answer(office, signers):
     )
     payload = office.verify(made.envelope).payload
     assert (payload.tag, payload[0].tag) == ("{urn:t}Svar", f"{NS}Receipt")
-
-
-# --- keys ---
-
-
-def test_rsa_is_for_the_partners_that_need_it(signers):
-    assert signers.of(PartnerId("skatteverket")) is signers.p256
-    assert signers.of(PartnerId("arbetsgivare")) is signers.rsa
-
-
-def test_keys_in_each_others_place_are_refused(signers):
-    with pytest.raises(ConfigError, match="P-256"):
-        Signers(p256=signers.rsa)
-    with pytest.raises(ConfigError, match="RSA"):
-        Signers(p256=signers.p256, rsa=signers.p256)
-
-
-def test_a_partner_whose_key_is_missing_is_found_at_start(signers):
-    with pytest.raises(ConfigError, match="arbetsgivare"):
-        Signers(p256=signers.p256, rsa_partners=frozenset({PartnerId("arbetsgivare")}))
-
-
-def keys(folder: Path, **changes: Path) -> Keys:
-    unused = folder / "unused"
-    usual = {"receipt": folder / "keys/receipt.key", "receipt_certificate": folder / "keys/receipt.pem"}
-    return Keys(**({"sealing": unused, "pseudonym": unused, "checkpoint": unused} | usual | changes))
-
-
-def partners(country, **receipts: str) -> dict[PartnerId, Partner]:
-    return {
-        name: partner.model_copy(update={"receipt": receipts.get(name, "p256")})
-        for name, partner in country.partners().items()
-    }
-
-
-def test_keys_are_read_from_files(country):
-    folder = country.folder
-    rsa = {"receipt_rsa": folder / "keys/receipt-rsa.key", "receipt_rsa_certificate": folder / "keys/receipt-rsa.pem"}
-    made = Signers.build(keys(folder, **rsa), partners(country, arbetsgivare="rsa"))
-    assert made.p256.certificate == country.demo.receipt.der
-    assert made.of(PartnerId("arbetsgivare")).certificate == country.demo.receipt_rsa.der
-    assert Signers.build(keys(folder), partners(country)).rsa is None
-    with pytest.raises(ConfigError, match="receipt_rsa"):
-        Signers.build(keys(folder), partners(country, arbetsgivare="rsa"))
-    with pytest.raises(ConfigError, match="receipt_rsa_certificate"):
-        Signers.build(keys(folder, receipt_rsa=rsa["receipt_rsa"]), partners(country))
-
-
-@pytest.mark.parametrize("which", ["receipt", "receipt_certificate"])
-@pytest.mark.parametrize("content", [None, b"", b"text"])
-def test_a_file_that_is_no_key_or_certificate_is_named(country, tmp_path, which, content):
-    path = tmp_path / "a-file"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigError, match="a-file"):
-        Signers.build(keys(country.folder, **{which: path}), partners(country))
-
-
-def test_a_certificate_of_another_key_is_refused(country):
-    with pytest.raises(ConfigError, match="is not the certificate of"):
-        Signers.build(
-            keys(country.folder, receipt_certificate=country.folder / "keys/receipt-rsa.pem"), partners(country)
-        )
-
-
-def test_an_encrypted_key_is_refused(country, tmp_path):
-    path = tmp_path / "locked.key"
-    encryption = serialization.BestAvailableEncryption(b"secret")
-    formats = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
-    path.write_bytes(country.demo.receipt.key.private_bytes(*formats, encryption))
-    with pytest.raises(ConfigError, match=r"locked\.key"):
-        Signers.build(keys(country.folder, receipt=path), partners(country))
-
-
-def test_a_key_the_profile_does_not_know_is_refused(country):
-    other = country.signer(key=ec.generate_private_key(ec.SECP384R1()))
-    files = {"receipt": country.path(other.key_pem), "receipt_certificate": country.path(other.pem)}
-    with pytest.raises(ConfigError, match="P-256"):
-        Signers.build(keys(country.folder, **files), partners(country))

@@ -49,6 +49,60 @@ def test_the_facts_are_those_that_were_signed(office):
     assert (verified.certificate, verified.evidence) == (office.credential().der, data)
 
 
+WSA_2004 = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
+
+
+def relating(*said, namespace=forge.WSA, **attributes):
+    """Return what puts RelatesTo headers into an envelope before it is signed."""
+
+    def before(envelope):
+        for number, text in enumerate(said):
+            name = "RelatesTo" if number == 0 else f"RelatesTo{number}"
+            block = etree.SubElement(envelope.header, f"{{{namespace}}}RelatesTo", {ID: name, **attributes})
+            block.text = text
+
+    return before
+
+
+@pytest.mark.parametrize("attributes", [{}, {"RelationshipType": f"{forge.WSA}/reply"}])
+def test_the_message_that_is_answered_is_a_fact_where_it_was_signed(office, attributes):
+    data = office.signed(before=relating(" urn:uuid:9\n", **attributes), parts=forge.ANSWER)
+    assert office.verify(data).provenance.relates_to == "urn:uuid:9"
+
+
+def test_the_older_namespace_of_addressing_relates_too(office):
+    made = forge.build(office.recipe())
+    relating("urn:uuid:9", namespace=WSA_2004)(made)
+    block = made.header.find(f"{{{WSA_2004}}}RelatesTo")
+    refs = [*forge.references(made), forge.Reference(element=block, uri="#RelatesTo")]
+    forge.sign(made, office.credential(), refs=refs)
+    assert office.verify(made.bytes()).provenance.relates_to == "urn:uuid:9"
+
+
+@pytest.mark.parametrize(
+    ("before", "parts"),
+    [
+        (relating("urn:uuid:9"), forge.PARTS),
+        (relating("urn:uuid:9", "urn:uuid:9"), forge.ANSWER),
+        (relating("urn:uuid:9", RelationshipType="urn:other"), forge.ANSWER),
+        (relating("urn:uuid:<9>"), forge.ANSWER),
+        (relating(""), forge.ANSWER),
+        (relating("x" * 257), forge.ANSWER),
+    ],
+    ids=["unsigned", "two", "another relation", "no address", "empty", "too long"],
+)
+def test_what_else_stands_in_relates_to_is_no_fact_and_refuses_nothing(office, before, parts):
+    assert office.verify(office.signed(before=before, parts=parts)).provenance.relates_to is None
+
+
+def test_elements_in_relates_to_are_no_fact(office):
+    def before(envelope):
+        relating("urn:uuid:9")(envelope)
+        etree.SubElement(envelope.part("RelatesTo"), "x")
+
+    assert office.verify(office.signed(before=before, parts=forge.ANSWER)).provenance.relates_to is None
+
+
 def test_a_message_without_an_id_is_known_by_its_digest(office):
     made = office.verify(office.signed(message_id=None)).provenance
     assert made.message_id == f"urn:sha256:{made.digest}"

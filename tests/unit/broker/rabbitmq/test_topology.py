@@ -124,7 +124,7 @@ def test_a_password_is_kept_as_rabbitmq_keeps_it():
     raw = base64.b64decode(monitor["password_hash"])
     assert (raw[:4], raw[4:]) == (b"salt", hashlib.sha256(b"salt" + b"secret").digest())
     assert [user["name"] for user in made["users"] if not user["password_hash"]] == [
-        "gw-publisher", "gw-consumer", "gw-collector",
+        "gw-publisher", "gw-consumer", "gw-collector", "gw-asker",
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from pika.spec import Basic
 
 from gateway.broker.rabbitmq.publisher import Batch, Parcel, Window
-from gateway.ports import Publication
+from gateway.ports import EVENT_LIMIT, Publication
 
 CONFIRMED, RETURNED = Publication.CONFIRMED, Publication.RETURNED
 REFUSED, UNKNOWN = Publication.REFUSED, Publication.UNKNOWN
@@ -25,6 +25,9 @@ class Channel:
 
     def add_on_return_callback(self, call) -> None:
         self.returned = call
+
+    def add_on_close_callback(self, call) -> None:
+        self.closed = call
 
     def exchange_declare(self, exchange, *, passive, callback) -> None:
         assert exchange == "gw.in"
@@ -98,6 +101,30 @@ def submit(window: Window, *events: str | tuple[str, ...]) -> Future:
     batch.left = len(parcels)
     window.put(parcels)
     return batch.future
+
+
+@pytest.mark.parametrize(
+    ("text", "learned"),
+    [
+        ("PRECONDITION_FAILED - message size 70000 is larger than configured max size 65536", 65536),
+        ("PRECONDITION_FAILED - message size 9999999 is larger than configured max size 2000000", EVENT_LIMIT),
+        ("PRECONDITION_FAILED - something else of 65536", EVENT_LIMIT),
+        ("", EVENT_LIMIT),
+    ],
+)
+def test_the_size_that_a_closed_channel_tells_of_holds_on_the_next_one_and_no_longer(link, text, learned):
+    alarms = []
+    window = Window(link, exchange="gw.in", size=4, confirm=6.0, alarm=alarms.append)
+    limits = []
+    for reason in (SimpleNamespace(reply_text=text), ConnectionResetError(), None):
+        channel = Channel()
+        window.build(channel)
+        limits.append(window.limit)
+        channel.is_open = False
+        channel.closed(channel, reason)
+        window.lost()
+    assert limits == [EVENT_LIMIT, learned, EVENT_LIMIT]
+    assert len(alarms) == ("message size" in text)
 
 
 def test_every_publish_is_mandatory_and_no_more_than_the_window_are_under_way(window, channel):

@@ -1,0 +1,71 @@
+"""What SQLite forbids to whoever writes the file by ordinary means; the steps in `migrations/` have PostgreSQL's.
+
+They stop mistakes, not whoever can write the file or owns the database: the signed tree shows those.
+"""
+
+from __future__ import annotations
+
+INSERT_ONLY = ("messages", "leaves", "checkpoints", "triage", "commands", "timeline", "pauses")
+
+_LETTERS = (
+    """CREATE TRIGGER dead_letters_changed_never BEFORE UPDATE OF id, queue, event, type, attempts, reason,
+    fingerprint, since, at, recorded_at, replay_of ON dead_letters
+    BEGIN SELECT RAISE(ABORT, 'dead letters are judged, never changed'); END""",
+    """CREATE TRIGGER dead_letters_emptied_only BEFORE UPDATE OF body, partition ON dead_letters
+    WHEN length(NEW.body) > 0 OR length(NEW.partition) > 0
+    BEGIN SELECT RAISE(ABORT, 'whose a dead letter is and its body are destroyed, never changed'); END""",
+    """CREATE TRIGGER dead_letters_judged_once BEFORE UPDATE OF state ON dead_letters
+    WHEN OLD.state IN ('replayed', 'discarded') AND NEW.state <> OLD.state
+    BEGIN SELECT RAISE(ABORT, 'a dead letter is never judged twice'); END""",
+    """CREATE TRIGGER dead_letters_deleted_never BEFORE DELETE ON dead_letters
+    BEGIN SELECT RAISE(ABORT, 'dead letters are never deleted'); END""",
+)
+_DISPATCHES = (
+    """CREATE TRIGGER dispatches_changed_never BEFORE UPDATE OF id, dispatch, command, position, contract, partner,
+    organisation, lane, expires ON dispatches BEGIN SELECT RAISE(ABORT, 'dispatches are walked, never changed'); END""",
+    """CREATE TRIGGER dispatches_step_by_step BEFORE UPDATE ON dispatches
+    WHEN NEW.step <> OLD.step + 1 AND (NEW.step <> OLD.step OR NEW.state <> OLD.state OR NEW.attempts <> OLD.attempts)
+    BEGIN SELECT RAISE(ABORT, 'a dispatch is never elsewhere than its timeline says'); END""",
+    """CREATE TRIGGER dispatches_first_stands BEFORE UPDATE ON dispatches
+    WHEN (OLD.intent IS NOT NULL AND NEW.intent IS DISTINCT FROM OLD.intent)
+    OR (OLD.first_failure IS NOT NULL AND NEW.first_failure IS DISTINCT FROM OLD.first_failure)
+    OR (OLD.pseudonym IS NOT NULL AND NEW.pseudonym IS NOT NULL AND NEW.pseudonym <> OLD.pseudonym)
+    BEGIN SELECT RAISE(ABORT, 'intent, person and first failure of a dispatch are never changed'); END""",
+    """CREATE TRIGGER dispatches_end_once BEFORE UPDATE OF state ON dispatches WHEN NEW.state <> OLD.state
+    AND OLD.state IN ('delivered', 'denied', 'refused', 'unusable', 'expired', 'withdrawn')
+    BEGIN SELECT RAISE(ABORT, 'a dispatch that has ended is never walked again'); END""",
+    """CREATE TRIGGER dispatches_deleted_never BEFORE DELETE ON dispatches
+    BEGIN SELECT RAISE(ABORT, 'dispatches are never deleted'); END""",
+    """CREATE TRIGGER contents_changed_never BEFORE UPDATE ON contents
+    BEGIN SELECT RAISE(ABORT, 'contents are deleted, never changed'); END""",
+    """CREATE TRIGGER deposits_changed_never BEFORE UPDATE OF dispatch, partner, organisation, contract, deposited_at
+    ON deposits BEGIN SELECT RAISE(ABORT, 'deposits are fetched, never changed'); END""",
+    """CREATE TRIGGER deposits_deleted_never BEFORE DELETE ON deposits
+    BEGIN SELECT RAISE(ABORT, 'deposits are never deleted'); END""",
+    """CREATE TRIGGER instructions_changed_never BEFORE UPDATE OF id, dispatch, happening, by, role, reason, at
+    ON instructions BEGIN SELECT RAISE(ABORT, 'instructions are settled, never changed'); END""",
+    """CREATE TRIGGER instructions_settled_once BEFORE UPDATE ON instructions WHEN OLD.settled_at IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'an instruction is never settled twice'); END""",
+    """CREATE TRIGGER instructions_deleted_never BEFORE DELETE ON instructions
+    BEGIN SELECT RAISE(ABORT, 'instructions are never deleted'); END""",
+)
+TRIGGERS = (
+    *(
+        f"CREATE TRIGGER {table}_{word}_never BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are never {word}'); END"
+        for table in INSERT_ONLY
+        for verb, word in (("UPDATE", "changed"), ("DELETE", "deleted"))
+    ),
+    """CREATE TRIGGER refusals_changed_never BEFORE UPDATE OF id, partner, contract, code, step, detail, at,
+    quarantined, position ON refusals BEGIN SELECT RAISE(ABORT, 'refusals are never changed'); END""",
+    """CREATE TRIGGER refusals_deleted_never BEFORE DELETE ON refusals
+    BEGIN SELECT RAISE(ABORT, 'refusals are never deleted'); END""",
+    """CREATE TRIGGER records_changed_never BEFORE UPDATE ON records
+    BEGIN SELECT RAISE(ABORT, 'records are deleted, never changed'); END""",
+    """CREATE TRIGGER tiles_only_grow BEFORE UPDATE ON tiles WHEN NEW.level <> OLD.level OR NEW.number <> OLD.number
+    OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes BEGIN SELECT RAISE(ABORT, 'tiles only grow'); END""",
+    """CREATE TRIGGER tiles_deleted_never BEFORE DELETE ON tiles
+    BEGIN SELECT RAISE(ABORT, 'tiles are never deleted'); END""",
+    *_LETTERS,
+    *_DISPATCHES,
+)

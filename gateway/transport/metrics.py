@@ -1,0 +1,137 @@
+"""`GET /metrics`: what a watcher draws curves of and sets alarms on, in Prometheus' text format.
+
+Gauges of what ends by itself, and of what waits. All are read when they are asked for, at most once a second and in a
+thread, so messages pay nothing for them. Every worker of a machine gives the same answer, but for
+`gateway_journal_waiting_messages`, which is of the one that answers. Messages are not counted here: several workers
+share a port, and counters of one of them would go up and down with each question. The log counts instead: it grows by
+a leaf for each record that was decided on and for each refusal, and it outlives every process.
+
+    gateway_certificate_not_after_timestamp_seconds{owner,use,fingerprint}
+    gateway_revocation_list_next_update_timestamp_seconds{owner,fingerprint}
+    gateway_certificate_unreadable{owner,use}              files, of those that the configuration names
+    gateway_check{check}                                   1 or 0, as /health/ready has it
+    gateway_journal_waiting_messages
+    gateway_log_leaves, gateway_log_unsigned_leaves, gateway_log_unsigned_seconds
+
+Labels are roles of ours, ids of partners in the configuration, and beginnings of fingerprints: never a person, and
+never one of the many organisations that a partner may stand for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway import logs
+from gateway.transport import reply
+from gateway.transport.reply import Receive, Reply, Scope, Send
+from gateway.trust.certificates import Found, Use
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+FRESH: Final = 1.0
+"""Seconds that an answer is good for."""
+_PREFIX: Final = 16
+"""Hexadecimal digits of a fingerprint: enough to find it by, in `gateway certificates --json`."""
+_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_END: Final = "gateway_certificate_not_after_timestamp_seconds"
+_LIST: Final = "gateway_revocation_list_next_update_timestamp_seconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """Everything that is told."""
+
+    certificates: Sequence[Found]
+    checks: Mapping[str, bool]
+    waiting: int
+    """Messages that wait for the journal."""
+    leaves: int
+    unsigned: int
+    """Leaves that no checkpoint covers."""
+    unsigned_seconds: float
+    """How long the oldest of them has waited."""
+
+
+class Metrics:
+    """The endpoint."""
+
+    def __init__(self, read: Callable[[], Readings]) -> None:
+        """`read` may read files and the store; it is called in a thread."""
+        self._read = read
+        self._known = b""
+        self._at = float("-inf")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+        """Answer 200; 503 where it cannot be read (ASGI)."""
+        try:
+            if time.monotonic() - self._at > FRESH:
+                self._known = await asyncio.to_thread(lambda: written(self._read()))
+                self._at = time.monotonic()
+        except Exception as error:  # noqa: BLE001  # a watcher that gets no figures must see that, and why is logged
+            logs.fault(error)
+            await reply.send(Reply(status=503, content_type=_TYPE, body=b""), send)
+            return
+        await reply.send(Reply(status=200, content_type=_TYPE, body=self._known), send)
+
+
+def written(readings: Readings) -> bytes:
+    """Return the text."""
+    # A third of a second to import, with an HTTP server of its own: for those who ask.
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(_metrics(readings)))
+    return generate_latest(registry)
+
+
+class _Collected:
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Sequence[Metric]:
+        return self._metrics
+
+
+def _metrics(readings: Readings) -> list[Metric]:
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  # as above
+
+    # What two files hold is told once. Of two lists of one authority the newer counts.
+    ends: dict[tuple[str, ...], float] = {}
+    lists: dict[tuple[str, ...], float] = {}
+    unread: Counter[tuple[str, ...]] = Counter()
+    for one in readings.certificates:
+        for owner in one.owners:
+            unread[owner, one.use.value] += one.ends is None
+            if one.ends is None:
+                continue
+            when, prefix = one.ends.timestamp(), one.fingerprint[:_PREFIX]
+            if one.use is Use.REVOCATION:
+                lists[owner, prefix] = max(when, lists.get((owner, prefix), 0.0))
+            else:
+                ends[owner, one.use.value, prefix] = when
+
+    def gauges(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+        made = GaugeMetricFamily(name, text, labels=labels)
+        for of, value in values.items():
+            made.add_metric(of, value)
+        return made
+
+    checks: dict[tuple[str, ...], float] = {(name,): float(well) for name, well in readings.checks.items()}
+    return [
+        gauges(_END, "When a certificate ends.", ("owner", "use", "fingerprint"), ends),
+        gauges(_LIST, "When a revocation list must have a successor.", ("owner", "fingerprint"), lists),
+        gauges("gateway_certificate_unreadable", "Files that cannot be read.", ("owner", "use"), unread),
+        gauges("gateway_check", "Whether messages can be accepted and proven.", ("check",), checks),
+        GaugeMetricFamily("gateway_journal_waiting_messages", "Not yet committed.", value=readings.waiting),
+        GaugeMetricFamily("gateway_log_leaves", "Records decided on, refusals and answers.", value=readings.leaves),
+        GaugeMetricFamily("gateway_log_unsigned_leaves", "Not yet in a checkpoint.", value=readings.unsigned),
+        GaugeMetricFamily(
+            "gateway_log_unsigned_seconds", "Wait of the oldest of them.", value=readings.unsigned_seconds
+        ),
+    ]

@@ -1,0 +1,185 @@
+"""The same mailbox by REST, held to its own document, with curl and xmlsec1."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+
+import jsonschema
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from lxml import etree
+
+from tests import payloads
+from tests.differential.oracles import XMLSEC1
+from tests.integration import posted
+from tests.integration import stage as stages
+from tests.integration.posted import NAMESPACE, NOBODY, NS, SECRET, acknowledgement, digest, uuid
+from tests.integration.stage import ROOT
+
+A = "arbetsgivare-a"
+OPENAPI = json.loads((ROOT / "schemas/api/mailbox.v1.json").read_text())
+
+
+def listing() -> str:
+    return f'<ListMessages xmlns="{NAMESPACE}"/>'
+
+
+@pytest.fixture(scope="module")
+def post(tmp_path_factory):
+    """For tests that leave the clock alone."""
+    with posted.opened(stages.make(tmp_path_factory.mktemp("post"))) as made:
+        yield made
+
+
+@pytest.fixture
+def own(tmp_path):
+    """For a mailbox that holds nothing else."""
+    with posted.opened(stages.make(tmp_path)) as made:
+        yield made
+
+
+def test_the_same_by_rest_with_the_very_envelope_as_content(post):
+    (dispatch,) = post.lay(A)
+    employer = post.employer(A)
+    (mine,) = [one for one in employer.get("").json()["messages"] if one["id"] == uuid(dispatch)]
+    fetched = employer.session.get(post.stand.server.origin + mine["href"])
+    assert fetched.content == employer.fetch(dispatch)
+    assert fetched.headers["Content-Type"] == "text/xml; charset=utf-8"
+    for _ in range(2):
+        answer = employer.put(dispatch, employer.signed(acknowledgement(dispatch, digest(fetched.content))))
+        assert answer.status_code == 200
+        assert etree.fromstring(answer.content)[-1][0].tag == f"{NS}AcknowledgeMessageResponse"
+    assert post.happened(dispatch) == ["compose", "deposit", "fetch", "fetch", "acknowledge"]
+    assert employer.get(f"/{uuid(dispatch)}").status_code == 404
+
+
+def test_the_list_is_signed_beside_it_with_the_certificate_of_our_receipts(post):
+    post.lay(A)
+    answer = post.employer(A).get("")
+    head, nothing, signature = answer.headers["x-jws-signature"].split(".")
+    header = json.loads(_decoded(head))
+    assert (nothing, header["alg"]) == ("", "ES256")
+    der = b64decode(header["x5c"][0])
+    keys = post.stand.stage.configuration.gateway.keys
+    assert x509.load_der_x509_certificate(der) == x509.load_pem_x509_certificate(keys.receipt_certificate.read_bytes())
+    value = _decoded(signature)
+    signed = f"{head}.{_encoded(answer.content)}".encode()
+    dss = encode_dss_signature(int.from_bytes(value[:32]), int.from_bytes(value[32:]))
+    x509.load_der_x509_certificate(der).public_key().verify(dss, signed, ECDSA(SHA256()))
+
+
+def _decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _encoded(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_a_list_goes_on_where_next_says(own):
+    laid = [own.lay(A)[0] for _ in range(3)]
+    employer, seen, path = own.employer(A), [], "?limit=2"
+    while path is not None:
+        page = employer.get(path).json()
+        seen += [one["id"] for one in page["messages"]]
+        path = page["next"] and page["next"].removeprefix("/api/v1/mailbox")
+    assert seen == [uuid(one) for one in laid]
+
+
+def schema(of: dict) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator({**of, "components": OPENAPI["components"]})
+
+
+def resolved(one: dict) -> dict:
+    return OPENAPI["components"]["responses"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+
+
+def documented(path: str, method: str, answer: requests.Response) -> None:
+    """Hold an answer to the document: status, headers, type and content."""
+    said = resolved(OPENAPI["paths"][path][method]["responses"][str(answer.status_code)])
+    for name in said.get("headers", {}):
+        assert name in answer.headers
+    content = {kind.partition(";")[0]: one for kind, one in said["content"].items()}
+    kind = answer.headers["Content-Type"].partition(";")[0]
+    assert kind in content
+    if kind.endswith("json"):
+        schema(content[kind]["schema"]).validate(answer.json())
+
+
+def test_every_answer_is_as_the_document_says(post):
+    (dispatch,) = post.lay(A)
+    employer, stranger = post.employer(A), post.employer("skatteverket")
+    mailbox, one = "/api/v1/mailbox", "/api/v1/mailbox/{id}"
+    documented(mailbox, "get", employer.get(""))
+    documented(mailbox, "get", employer.get("?limit=1"))
+    documented(mailbox, "get", employer.get("?limit=0"))
+    documented(mailbox, "get", employer.get("?before=1"))
+    documented(mailbox, "get", employer.get(f"?after={uuid(NOBODY)}"))
+    documented(mailbox, "get", stranger.get(""))
+    documented(mailbox, "get", employer.session.delete(f"{post.stand.server.origin}{mailbox}"))
+    documented(one, "get", employer.get(f"/{uuid(NOBODY)}"))
+    documented(one, "get", employer.get("/x"))
+    put = f"{one}/acknowledgement"
+    right = acknowledgement(dispatch, "0" * 64)
+    documented(put, "put", employer.put(dispatch, employer.signed(right)))
+    envelope = employer.get(f"/{uuid(dispatch)}")
+    documented(one, "get", envelope)
+    documented(put, "put", employer.put(dispatch, employer.signed(right)))
+    documented(put, "put", employer.put(dispatch, b"{}", "application/json"))
+    documented(put, "put", employer.put(dispatch, b"<x/>"))
+    documented(put, "put", employer.put(dispatch, employer.signed(listing())))
+    documented(put, "put", employer.put(NOBODY, employer.signed(acknowledgement(dispatch, digest(envelope.content)))))
+    documented(put, "put", employer.put(dispatch, b"x" * 70000))
+    documented(put, "put", employer.put(dispatch, employer.signed(acknowledgement(dispatch, digest(envelope.content)))))
+    documented(
+        put, "put", employer.session.get(f"{post.stand.server.origin}{mailbox}/{uuid(dispatch)}/acknowledgement")
+    )
+
+
+def test_the_document_is_served_and_names_every_address_there_is(post):
+    served = post.employer(A).session.get(f"{post.stand.server.origin}/api/v1/openapi.json")
+    assert served.json() == OPENAPI
+    routes = {one.path for one in post.stand.intake.app.routes if one.path.startswith("/api/")}
+    assert routes == set(OPENAPI["paths"])
+    for path, methods in OPENAPI["paths"].items():
+        address = post.stand.server.origin + path.replace("{id}", uuid(NOBODY))
+        for method in ("get", "put", "post", "delete", "patch", "head"):
+            answer = post.employer(A).session.request(method, address, data=b"")
+            assert (answer.status_code == 405) == (method not in methods), (method, path)
+
+
+def test_an_address_names_no_person(post):
+    (dispatch,) = post.lay(A)
+    text = post.employer(A).get("").text
+    soap = post.employer(A).post(post.employer(A).signed(listing())).text
+    for told in (text, soap):
+        assert uuid(dispatch) in told
+        assert payloads.PERSON not in told
+        assert SECRET not in told
+        assert "Testsson" not in told
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/x/y", "/x/acknowledgement/"])
+def test_addresses_that_are_none_are_not_found(post, path):
+    assert post.employer(A).get(path).status_code == 404
+
+
+def test_curl_lists_and_fetches_and_xmlsec1_verifies_what_it_got(post, tmp_path):
+    (dispatch,) = post.lay(A)
+    stage = post.stand.stage
+    certificate, key = stage.credential(A)
+    authority = str(stage.data / "pki" / "server-ca.pem")
+
+    def curl(path: str) -> bytes:
+        address = f"{post.stand.server.origin}/api/v1/mailbox{path}"
+        how = ["--silent", "--fail", "--cert", certificate, "--key", key, "--cacert", authority]
+        return subprocess.run(["curl", *how, address], check=True, capture_output=True).stdout
+
+    assert uuid(dispatch) in [one["id"] for one in json.loads(curl(""))["messages"]]
+    XMLSEC1.verify(curl(f"/{uuid(dispatch)}"))
