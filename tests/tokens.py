@@ -32,7 +32,7 @@ _WITHIN = 20.0
 
 def tool(name: str) -> str:
     """Return a program's path; fail where it is not installed."""
-    found = shutil.which(name)
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/local/bin")
     assert found, f"{name} is not installed: ops/dev/tools"
     return found
 

@@ -78,10 +78,20 @@ def launch(folder: Path, cluster: Cluster, name: str) -> processes.Process:
 
 
 def await_ready(folder: Path, cluster: Cluster, name: str, shell: processes.Process) -> processes.Process:
-    """Wait until a node takes clients; return its process. Raises ServerError."""
+    """Wait until a node takes clients; return its process. Raises ServerError.
+
+    RabbitMQ 3.10 ends where it asks another node for its feature flags before that one has read its own. So a node that
+    says so is started once more: by then the other has.
+    """
     own = folder / name
-    port = cluster.nodes[name].ports["amqps"]
-    processes.ready(lambda: processes.listening(port), shell, own / "start.log", name=name, within=START_WITHIN)
+    port, log = cluster.nodes[name].ports["amqps"], own / "start.log"
+    try:
+        processes.ready(lambda: processes.listening(port), shell, log, name=name, within=START_WITHIN)
+    except processes.ServerError:
+        if shell.alive or b"incompatible_feature_flags" not in log.read_bytes():
+            raise
+        shell = launch(folder, cluster, name)
+        processes.ready(lambda: processes.listening(port), shell, log, name=name, within=START_WITHIN)
     return nodes.started(own, name)
 
 

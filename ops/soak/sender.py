@@ -38,7 +38,7 @@ from gateway import codes
 from gateway.cli.demo import answers
 from gateway.cli.demo.clients import Answer
 from gateway.cli.demo.payloads import Calendar
-from gateway.privacy.law import swedish_day
+from gateway.swedish import swedish_day
 from ops.soak.lines import Line
 from ops.soak.traffic import CLIENTS, WARM, Intent, Kind, Pens, intents
 

@@ -35,7 +35,7 @@ QUEUE, PURPOSE = "handlaggning.folkbokforing", "fk:Arendehandlaggning"
 CONTRACT = "skatteverket/folkbokforing"
 ROLES = ("front", "relay", "integrator")
 _RECEIPT = "{urn:forsakringskassan:utbyte:receipt:1}"
-_WITHIN = 30.0
+_WITHIN = 60.0
 
 
 @dataclass

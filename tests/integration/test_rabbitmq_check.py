@@ -156,7 +156,9 @@ def test_a_management_interface_that_does_not_answer_is_said_not_to_have_been_se
 
 def test_a_broker_that_is_not_there_is_a_difference_for_each_account(settings):
     away = settings.model_copy(update={"hosts": ("127.0.0.1:1",), "management": None})
-    assert set(found(away)) == {f"account {duty}" for duty in ("publisher", "consumer", "collector", "monitor")}
+    assert set(found(away)) == {
+        f"account {duty}" for duty in ("publisher", "consumer", "collector", "monitor", "asker")
+    }
 
 
 def test_a_management_address_needs_a_monitor_with_a_password(settings):
