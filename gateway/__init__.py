@@ -18,13 +18,15 @@ the way out. Every other package is one room:
     wiring            the only place that constructs drivers       logs       a closed list of what may be told
     database          what the store asks of a database           consumer   for FK's systems: events, each once
     sqlite postgresql the two that keep it                         services   servers in the place of embedded drivers
+    backoff swedish   pauses that double; Swedish days and hours   sources    where keys are: file, credential, token
 
 Glossary (one word per thing):
     message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
     partner     a named agency, or a class such as employers    contract   what a partner may send, and its schema
     peer        who is at the other end of the TLS connection   signer     whose certificate signed the message
     lagrum      a versioned paragraph of Swedish law            basis      a row that lets fields pass for purposes
-    outcome     PERMIT, DENY or REFER, per record               label      what may be done with data; follows it
+    outcome     PERMIT, DENY or REFER, per record; and the      label      what may be done with data; follows it
+                event that tells an asker how a dispatch ended
     event       what FK's systems get: a permitted record       leaf       one entry in the audit log: one per record
     receipt     our signed answer: it is ours now               evidence   the exact bytes received, sealed
     gallring    lawful destruction of data                      integrator sequences leaves and signs checkpoints
@@ -36,7 +38,7 @@ Glossary (one word per thing):
     asker       one of FK's systems, which gives commands       command    what it wants sent or asked, about a person
     dispatch    one recipient's part of it, and its life        attempt    one call to the partner, under the same id
     intent      the leaf before a byte leaves                   end        the leaf of what became of it
-    outcome     also: the event that tells the asker            mailbox    where partners without an address fetch
+    mailbox     where partners without an address fetch
 """
 
 __version__ = "0.1.0"

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import config, consumer
 from gateway.cli import consume, send
 from gateway.consumer import inbox
+from gateway.consumer.asking import composed
+from gateway.outbound import commands
+from gateway.outbound.commands import Agreed
+from gateway.outbound.states import ENDED
+from tests import rules
+from tests.builders import NUMBERS
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "consumer.md").read_text(encoding="utf-8")
-QUEUES = config.load(ROOT / "config" / "gateway.toml").queues
+READ = config.load(ROOT / "config" / "gateway.toml")
+QUEUES = READ.queues
+SCHEMA = json.loads((ROOT / "schemas" / "events" / "utfall.v1.json").read_text(encoding="utf-8"))
 
 
 def blocks(language: str) -> list[str]:
@@ -52,3 +63,30 @@ def test_every_command_and_option_is_one_there_is():
 
 def test_the_exit_codes_are_all_there():
     assert re.findall(r"^\| (\d) \|", GUIDE, flags=re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]
+
+
+def given() -> dict:
+    """Return the data of the command that the guide gives, with an official test number in the person's place."""
+    calls = [
+        node for example in blocks("python") for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Call)
+    ]
+    (call,) = [one for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr == "give"]
+    data = ast.unparse(call.args[1]).replace("personnummer", repr(NUMBERS[0]))
+    return ast.literal_eval(data)
+
+
+def test_the_command_in_the_guide_is_one_that_is_taken():
+    agreed = Agreed(askers=READ.askers, partners=READ.partners, outgoing=rules.contracts().outgoing)
+    body = composed("handlaggning.aktivitetsstod", "fraga-4711", given(), datetime(2026, 3, 1, tzinfo=UTC))
+    command, _ = commands.read(body, agreed)
+    assert {one.basis for one in command.recipients} <= {basis.id for basis in READ.bases}
+
+
+def test_the_guide_names_what_an_outcome_has():
+    has = SCHEMA["properties"]["data"]["properties"]
+    table = GUIDE.partition("| `state` | betyder |")[2].partition("\n\n")[0]
+    told = set(re.findall(r"`(\w+)`", table))
+    ends = {state.value for state in ENDED}
+    assert told & ends == ends, "every end is told"
+    assert told - ends == {"notFound", "partial", "reasons", "partnerCode"}
+    assert told - ends <= has.keys()
