@@ -49,5 +49,6 @@ MESSAGES ?= 2000
 SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
 STORE ?= postgresql
 BROKER ?= rabbitmq
+COMMANDS ?= $(shell expr $(MESSAGES) / 20)
 soak: .venv/dev ## everything killed, paused, cut and filled at random; then every receipted message counted
-	$(BIN)/python -m ops.soak --messages $(MESSAGES) --seed $(SEED) --store $(STORE) --broker $(BROKER)
+	$(BIN)/python -m ops.soak --messages $(MESSAGES) --commands $(COMMANDS) --seed $(SEED) --store $(STORE) --broker $(BROKER)

@@ -19,6 +19,7 @@ the way out. Every other package is one room:
     database          what the store asks of a database           consumer   for FK's systems: events, each once
     sqlite postgresql the two that keep it                         services   servers in the place of embedded drivers
     backoff swedish   pauses that double; Swedish days and hours   sources    where keys are: file, credential, token
+    review            what waits for a person, and who answers
 
 Glossary (one word per thing):
     message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
@@ -38,7 +39,9 @@ Glossary (one word per thing):
     asker       one of FK's systems, which gives commands       command    what it wants sent or asked, about a person
     dispatch    one recipient's part of it, and its life        attempt    one call to the partner, under the same id
     intent      the leaf before a byte leaves                   end        the leaf of what became of it
-    mailbox     where partners without an address fetch
+    mailbox     where partners without an address fetch         review     a question only a person may answer: REFER,
+    reviewer    who may answer one: a group of the system                  or a quarantined message
+    releaser    carries out what reviewers answered of what came in
 """
 
 __version__ = "0.1.0"

@@ -36,6 +36,7 @@ from gateway.message import (
     SoapVersion,
     Value,
 )
+from gateway.review import Opening
 
 AskerId = NewType("AskerId", str)
 """One of Försäkringskassan's own systems, as in `config/askers.toml`: `rehabilitering`."""
@@ -98,7 +99,7 @@ class Recipient:
     organisation: OrganisationNumber | None
     """Which of a class of partners (employers, kommuner); None for a named agency."""
     basis: str
-    """The row in `config/law/bases.toml` that the asker relies on for this recipient."""
+    """The row below `config/law/bases` that the asker relies on for this recipient."""
     fields: Mapping[str, Value] = field(repr=False)
 
 
@@ -308,3 +309,5 @@ class Delivered:
     events: tuple[Event, ...] = field(repr=False)
     """The permitted records, and last the outcome for the asker."""
     learned: tuple[Learned, ...] = field(repr=False)
+    reviews: tuple[Opening, ...] = ()
+    """One for each record of the answer that waits for a person."""

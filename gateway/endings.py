@@ -47,6 +47,16 @@ REFERRED = _asker(
     "En människa måste avgöra om uppgiften får lämnas ut. Inget har lämnats ut.",
     "A person must decide whether this may be disclosed. Nothing has been disclosed.",
 )
+REVIEW_DENIED = _asker(
+    "GW-OUT-REVIEW-DENIED",
+    "En människa har avgjort att uppgiften inte får lämnas ut. Inget har lämnats ut.",
+    "A person has decided that this may not be disclosed. Nothing has been disclosed.",
+)
+REVIEW_EXPIRED = _asker(
+    "GW-OUT-REVIEW-EXPIRED",
+    "Ingen avgjorde i tid om uppgiften får lämnas ut. Det är ett nej: inget har lämnats ut.",
+    "Nobody decided in time whether this may be disclosed. That is a no: nothing has been disclosed.",
+)
 WITHDRAWN = _asker(
     "GW-OUT-WITHDRAWN",
     "Återkallat innan något lämnades ut.",

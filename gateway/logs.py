@@ -51,6 +51,10 @@ class Happened(StrEnum):
     SERVER_STOPPED = "server.stopped"
     WORKER_ENDED = "worker.ended"
     RELOADED = "configuration.reloaded"
+    REGISTER_TAKEN = "register.taken"
+    """A register of law is judged by for the first time."""
+    QUEUES_DECLARED = "queues.declared"
+    """What queues serve has changed."""
     RELOAD_REFUSED = "configuration.refused"
     REVOCATION_READ = "revocation.read"
     KEYS_READ = "keys.read"
@@ -62,6 +66,8 @@ class Happened(StrEnum):
     EVENT_FAILED = "event.failed"
     EVENT_BURIED = "event.buried"
     EVENT_LATE = "event.late"
+    EVENT_SHIELDED = "event.shielded"
+    """Its person has been protected since it was composed: what locates was taken out."""
     INBOX_WAITS = "inbox.waits"
     COMMAND_TAKEN = "command.taken"
     COMMAND_REPEATED = "command.repeated"
@@ -72,6 +78,7 @@ class Happened(StrEnum):
     DISPATCH_ENDED = "dispatch.ended"
     """Also when a person must decide."""
     DISPATCHER_TROUBLE = "dispatcher.trouble"
+    REVIEW_SETTLED = "review.settled"
     PARTNER_FAILING = "partner.failing"
     PARTNER_RESTING = "partner.resting"
     PARTNER_WELL = "partner.well"
@@ -129,6 +136,8 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.SERVER_STOPPED: Row("info", _SERVER),
     Happened.WORKER_ENDED: Row("error", {"process": Shape.NUMBER, "exit": Shape.NUMBER}),
     Happened.RELOADED: Row("info", {"policy": Shape.HASH, "restart": Shape.TEXT}),
+    Happened.REGISTER_TAKEN: Row("info", {"policy": Shape.HASH}),
+    Happened.QUEUES_DECLARED: Row("info", {"policy": Shape.HASH}),
     Happened.RELOAD_REFUSED: Row("error", {"detail": Shape.TEXT}),
     Happened.REVOCATION_READ: Row("info", {}),
     Happened.KEYS_READ: Row("info", {}),
@@ -139,6 +148,7 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.EVENT_FAILED: Row("warning", _EVENT | {"error": Shape.NAME, "attempt": Shape.NUMBER, "final": Shape.WORD}),
     Happened.EVENT_BURIED: Row("error", _EVENT | {"reason": Shape.WORD}),
     Happened.EVENT_LATE: Row("warning", _EVENT),
+    Happened.EVENT_SHIELDED: Row("info", {"type": Shape.NAME}),
     Happened.INBOX_WAITS: Row("warning", {"queue": Shape.ADDRESS, "code": Shape.CODE, "attempt": Shape.NUMBER}),
     Happened.COMMAND_TAKEN: Row("info", _COMMAND),
     Happened.COMMAND_REPEATED: Row("info", _COMMAND),
@@ -148,6 +158,7 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.MAILBOX_ACKNOWLEDGED: Row("info", _MESSAGE),
     Happened.DISPATCH_ENDED: Row("info", _DISPATCH),
     Happened.DISPATCHER_TROUBLE: Row("error", {"code": Shape.CODE, "detail": Shape.TEXT}),
+    Happened.REVIEW_SETTLED: Row("info", {"review": Shape.NUMBER, "kind": Shape.WORD, "state": Shape.WORD}),
     Happened.PARTNER_FAILING: Row("warning", _PARTNER | {"code": Shape.CODE}),
     Happened.PARTNER_RESTING: Row("warning", _PARTNER),
     Happened.PARTNER_WELL: Row("info", _PARTNER),

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
 from gateway.errors import RejectedError
+from gateway.review import Opening
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -44,6 +45,19 @@ LeafHash = NewType("LeafHash", bytes)
 
 Value = str | int | bool | None | tuple[Mapping[str, "Value"], ...]
 """What a named field may hold. Dates and decimals stay text as the partner wrote them; no floats."""
+
+
+def says(value: Value) -> bool:
+    """Say whether a value says anything: a text with a letter or a digit, a number, a truth value, a row that does."""
+    match value:
+        case None:
+            return False
+        case str():
+            return any(map(str.isalnum, value))
+        case tuple():
+            return any(says(inner) for row in value for inner in row.values())
+        case _:
+            return True
 
 
 class SoapVersion(StrEnum):
@@ -140,7 +154,7 @@ class Record:
     position: int
     """From 1, in document order: what a receipt calls the record."""
     kind: str
-    """The information type, as in `config/law/bases.toml`: `inkomst`, `franvaro`."""
+    """The information type, as the bases name it: `inkomst`, `franvaro`."""
     person: Person
     fields: Mapping[str, Value]
     period_from: date
@@ -176,6 +190,32 @@ class Labels:
     """The gallring rule: `SFB 114:15`."""
     no_onward: bool
     """True where the data may not leave FK again without a decision of its own."""
+    collected_for: frozenset[str] = frozenset()
+    """What every part of the data was collected for. Empty: nothing is known, and what asks for it is denied."""
+    processed_for: frozenset[str] = frozenset()
+    """What every part of it is or was processed for (SFB 114 kap. 11 §). To collect is to process."""
+    bases: frozenset[str] = frozenset()
+    """The bases by which its parts came in: the locks of all of them hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the gates were told of a record beside its fields' values: all that judging it again, years later, needs."""
+
+    event: date
+    """The first day the information is about."""
+    fields: tuple[str, ...]
+    """Names of all that came."""
+    cited: tuple[str, ...]
+    """What the partner itself cited."""
+    unknown: tuple[str, ...]
+    """Names of elements that the contract did not know."""
+    answers: bool
+    """Whether it answers a question of ours; what follows is the question's."""
+    benefit: str | None = None
+    consent: tuple[tuple[str, ...], date] | None = None
+    """Types of partner that it covers, and the last day that it holds."""
+    suspicion: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +243,8 @@ class Decision:
     stated_at: int
     labels: Labels | None
     """None unless PERMIT."""
+    facts: Facts | None = None
+    """Of a record; what goes out has its command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +417,8 @@ class Ready:
     events: tuple[Event, ...] = field(repr=False)
     learned: tuple[Learned, ...] = field(repr=False)
     """What the folkbokföring says of protected identity, to be known from now on."""
+    reviews: tuple[Opening, ...] = ()
+    """One for each record that waits for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,6 +433,10 @@ class Refusal:
     sealed: Sealed = field(repr=False)
     """The refused bytes are sealed only when the message is quarantined; else the evidence is empty."""
     quarantined: bool
+    review: Opening | None = None
+    """Of what is quarantined: somebody must say what becomes of it."""
+    provenance: Provenance | None = None
+    """Of what is quarantined: the same may have been let in by people before, and is then accepted already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

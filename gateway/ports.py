@@ -35,8 +35,12 @@ class Journal(Protocol):
         """
         ...
 
-    def refuse(self, refusal: Refusal) -> Future[None]:
-        """Commit the refusal's leaf, and its sealed bytes when quarantined. Raises UnavailableError."""
+    def refuse(self, refusal: Refusal) -> Future[Accepted | None]:
+        """Commit the refusal's leaf, and its sealed bytes when quarantined. Raises UnavailableError.
+
+        A quarantined message that people have let in before is accepted already: its first acceptance is given again
+        (`repeated`), and nothing is committed.
+        """
         ...
 
     def close(self) -> None:

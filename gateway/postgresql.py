@@ -18,6 +18,7 @@ Errors are told by class and SQLSTATE, never by the server's text, which quotes 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from psycopg import conninfo, errors, pq
 from psycopg.abc import PQGen
 
 from gateway import codes
-from gateway.database import Row, Turn, chunks, places
+from gateway.database import CHUNK, Row, Turn, chunks, places
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
 
 LOCKS = 0x67617465
@@ -48,6 +49,8 @@ _T = TypeVar("_T")
 _COMMIT = b"SELECT pg_logical_emit_message(true, 'gateway', '') WHERE pg_current_xact_id_if_assigned() IS NULL; COMMIT"
 """A transaction that wrote nothing waits for no standby. But it may have read another's commit whose own wait was cut
 short: on this disk, and on no other. So it writes a mark, and waits until the standby has that and all before it."""
+_LISTED = "= ANY(ARRAY(SELECT json_array_elements_text(?::json){}))"
+"""A list as one value: the driver dumps and binds each value of a statement by itself, at several microseconds each."""
 _DAMAGED = ("XX001", "XX002")
 _NOT_ROWS = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.UndefinedColumn)
 _OWN = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError)
@@ -230,9 +233,16 @@ class Connection:
         found: list[Row] = []
         for part in chunks(keys):
             whole = sql.format(values=places(len(part), len(part[0])), join=self.join)
-            cursor = self.execute(whole, list(chain.from_iterable(part)))
-            if cursor.description is not None:
-                found += cursor.fetchall()
+            found += _rows(self.execute(whole, list(chain.from_iterable(part))))
+        return found
+
+    def listed(self, sql: str, keys: Sequence[Row]) -> list[Row]:
+        """Run what joins nothing: `sql` has `{0}` for "is one of the first of each of `keys`", `{1}` for the second."""
+        found: list[Row] = []
+        for at in range(0, len(keys), CHUNK):
+            lists = list(zip(*keys[at : at + CHUNK], strict=True))
+            words = [_LISTED.format("::bigint" if isinstance(one[0], int) else "") for one in lists]
+            found += _rows(self.execute(sql.format(*words), [json.dumps(one) for one in lists]))
         return found
 
     def translated(self) -> AbstractContextManager[None]:
@@ -350,6 +360,10 @@ def translation(error: BaseException) -> UnavailableError | IntegrityError:
 
 def _no_partition(error: BaseException) -> bool:
     return isinstance(error, errors.CheckViolation) and not error.diag.constraint_name
+
+
+def _rows(cursor: psycopg.Cursor[Any]) -> list[Row]:
+    return [] if cursor.description is None else cursor.fetchall()
 
 
 def _durable(connection: psycopg.Connection[Any]) -> None:

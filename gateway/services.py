@@ -37,6 +37,10 @@ class Roles(_Model):
     relay: str = "gateway_relay"
     integrator: str = "gateway_integrator"
     dispatcher: str = "gateway_dispatcher"
+    reviewer: str = "gateway_reviewer"
+    """People who answer what waits for them."""
+    releaser: str = "gateway_releaser"
+    """Carries out what they answered."""
     operator: str = "gateway_operator"
     auditor: str = "gateway_auditor"
 

@@ -131,6 +131,15 @@ class File:
             found += self.connection.execute(whole, list(chain.from_iterable(part))).fetchall()
         return found
 
+    def listed(self, sql: str, keys: Sequence[Row]) -> list[Row]:
+        """Run what joins nothing: `sql` has `{0}` for "is one of the first of each of `keys`", `{1}` for the second."""
+        found: list[Row] = []
+        for part in chunks(keys):
+            word = f"IN ({', '.join('?' * len(part))})"
+            whole = sql.format(*[word] * len(part[0]))
+            found += self.connection.execute(whole, list(chain.from_iterable(zip(*part, strict=True)))).fetchall()
+        return found
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn what SQLite and the disk say into our errors."""

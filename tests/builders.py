@@ -245,7 +245,7 @@ def refusal(body: bytes = b"<wrong/>", *, quarantined: bool = False) -> Refusal:
         contract=who.received.contract,
         error=error,
         at=who.received.at,
-        leaf=leaf.refused(who, error, salt=salt(body.decode())),
+        leaf=leaf.refused(who, error, policy=POLICY, salt=salt(body.decode())),
         sealed=sealed(1, b"sealed quarantine" if quarantined else b""),
         quarantined=quarantined,
     )

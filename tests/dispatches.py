@@ -16,8 +16,8 @@ from gateway.outbound.ports import Held, Instruction, Lane, Step, Taken
 from gateway.outbound.states import Happening, State
 
 FAILURES = (Happening.POSTPONE, Happening.LOSE, Happening.REFUSE, Happening.SPOIL)
-TIMED = (State.DEPOSITED, State.FETCHED)
-"""Due when the mailbox has kept it long enough."""
+TIMED = (State.REFERRED, State.DEPOSITED, State.FETCHED)
+"""Due when people have had their time, or the mailbox has kept it long enough."""
 
 
 class MemoryDispatches:
@@ -111,7 +111,7 @@ class MemoryDispatches:
                 state=step.after,
                 step=one.step + 1,
                 attempts=one.attempts + (step.happening is Happening.BEGIN),
-                due=step.due or one.due,
+                due=step.due or (one.expires if step.after is State.REFERRED else one.due),
                 first_failure=step.code if failed else one.first_failure,
                 contents=contents,
             )

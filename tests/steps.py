@@ -119,6 +119,8 @@ def made(
         given = whole(name, 3, "answer") | {"digest": Digest(builders.digest(name))}
     elif after in states.ENDED and (has_intent or happening is H.DENY):
         given = whole(name, 1, None)
+    elif happening is H.PERMIT:
+        given = whole(name, 1, None) | {"due": at}
     elif happening in {H.POSTPONE, H.LOSE, H.DISPROVE}:
         given = {"due": at + timedelta(minutes=5)}
     if happening in {H.POSTPONE, H.LOSE, H.REFUSE, H.SPOIL, H.DENY, H.EXPIRE, H.WITHDRAW}:

@@ -270,8 +270,12 @@ class World:
 
     def _settled(self, sent: Sent, form: path.Ready | path.Refusal) -> Answer:
         if not isinstance(form, Ready):
-            if self._result(self.journal.refuse(form)) is _NOTHING:
+            refused = self._result(self.journal.refuse(form))
+            if refused is _NOTHING:
                 return Answer(sent=sent)
+            if isinstance(refused, Accepted):  # people have let the same in
+                receipt = path.answer(refused, self.rules, self.clock.now())
+                return Answer(sent=sent, receipt=receipt, accepted=refused)
             self.ledger.refused += 1
             return Answer(sent=sent, error=form.error)
         source = form.provenance
@@ -282,7 +286,7 @@ class World:
         receipt = path.answer(accepted, self.rules, self.clock.now())
         return Answer(sent=sent, receipt=receipt, accepted=accepted)
 
-    def _result(self, future: Future[Accepted] | Future[None]) -> object:
+    def _result(self, future: Future[Accepted] | Future[Accepted | None]) -> object:
         """Wait for the journal; a crash ends its thread, and then nobody ever answers."""
         writer = self.journal._writer
         while True:

@@ -20,7 +20,7 @@ import orjson
 from gateway.audit import leaf
 from gateway.dispatch import Citation, DispatchId, Interaction, Period, Permitted, Queued, Result
 from gateway.errors import IntegrityError
-from gateway.message import Decision, Digest, Leaf, LeafHash, MessageId, OrganisationNumber, Pseudonym
+from gateway.message import Decision, Digest, Leaf, LeafHash, MessageId, OrganisationNumber, Pseudonym, says
 
 
 def decided(  # noqa: PLR0913  # each is a fact of the leaf
@@ -56,6 +56,7 @@ def decided(  # noqa: PLR0913  # each is a fact of the leaf
         "direction": "out",
         "dispatch": queued.dispatch,
         "information": decision.kind,
+        "judged": _judged(queued),
         "kind": "decision",
         "lagrum": decision.lagrum,
         "organisation": organisation,
@@ -114,6 +115,7 @@ def intended(  # noqa: PLR0913  # each is a fact of the leaf
         "granted": sorted(decision.fields),
         "information": decision.kind,
         "interaction": interaction.value,
+        "judged": _judged(permitted.queued),
         "kind": "intent",
         "lagrum": decision.lagrum,
         "organisation": organisation,
@@ -168,6 +170,7 @@ def ended(  # noqa: PLR0913  # each is a fact of the leaf
     *,
     organisation: OrganisationNumber | None,
     intent: LeafHash,
+    policy: str,
     pseudonym: Pseudonym,
     salt: bytes,
 ) -> Leaf:
@@ -178,6 +181,7 @@ def ended(  # noqa: PLR0913  # each is a fact of the leaf
         ending: What became of it.
         organisation: The recipient's; None where the configuration knows it no more.
         intent: The hash of the leaf that said that we meant to.
+        policy: Hex SHA-256 of the law that held then; the intent has that which permitted it.
         pseudonym: The person's.
         salt: `leaf.SALT` fresh random bytes.
     """
@@ -202,13 +206,14 @@ def ended(  # noqa: PLR0913  # each is a fact of the leaf
         "partner_code": ending.partner_code,
         "parts": [{"code": part.code, "finding": part.finding.value, "name": part.name} for part in parts],
         "person": leaf.person(command.person),
+        "policy": policy,
         "reason": ending.reason,
         "released": ending.released.value,
         "result": None if ending.result is None else ending.result.finding.value,
         "state": ending.state,
         "v": leaf.VERSION,
     }
-    return leaf.committed(leaf.Kind.END, record, policy=None, pseudonym=pseudonym, salt=salt)
+    return leaf.committed(leaf.Kind.END, record, policy=policy, pseudonym=pseudonym, salt=salt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +244,22 @@ def read(record: bytes) -> Intention:
         )
     except (ValueError, KeyError, TypeError):
         raise IntegrityError("the record is not that of an intent") from None
+
+
+def _judged(queued: Queued) -> dict[str, object]:
+    """Return what else the gates were told, as `privacy.replaying` reads it: names of fields, never values."""
+    command, own = queued.command, queued.recipient.fields
+    given, consent = {**command.fields, **own}, command.consent
+    return {
+        "benefit": command.case.benefit,
+        "case_period": _period(command.case.period),
+        "consent": None
+        if consent is None
+        else {"recipients": sorted(consent.recipients), "until": consent.until.isoformat()},
+        "fields": sorted(given),
+        "own": sorted(own),
+        "silent": sorted(name for name, value in given.items() if not says(value)),
+    }
 
 
 def _period(period: Period | None) -> dict[str, str] | None:

@@ -24,7 +24,7 @@ from hashlib import sha256
 import orjson
 
 from gateway.errors import IntegrityError, RejectedError
-from gateway.message import Admitted, Decision, Leaf, LeafHash, Permitted, Person, Pseudonym
+from gateway.message import Admitted, Decision, Facts, Leaf, LeafHash, NumberKind, Permitted, Person, Pseudonym
 
 SALT = 32
 """Bytes of random salt per entry: as long as the hash, so that it hides as much as HMAC-SHA256 can."""
@@ -41,6 +41,12 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     INTENT = "intent"
     END = "end"
+    REGISTER = "register"
+    """A register of law is taken into use (`governing`)."""
+    DECLARATION = "declaration"
+    """What queues serve has changed (`governing`)."""
+    REVIEW = "review"
+    """A person has decided, or nobody has in time (`review`)."""
 
 
 def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, salt: bytes) -> Leaf:
@@ -62,6 +68,7 @@ def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, s
         "digest": source.digest,
         "granted": sorted(decision.fields),
         "information": decision.kind,
+        "judged": _judged(decision.facts),
         "kind": "decision",
         "lagrum": decision.lagrum,
         "message_id": source.message_id,
@@ -85,7 +92,7 @@ def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, s
     return committed(Kind.DECISION, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt)
 
 
-def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
+def refused(admitted: Admitted, error: RejectedError, *, policy: str, salt: bytes) -> Leaf:
     """Make the leaf of a message that was refused as a whole.
 
     Nothing in the message is proven, so the record names only what TLS proved, the address, and the received bytes by
@@ -94,6 +101,7 @@ def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
     Args:
         admitted: The message, from a peer we know.
         error: Why it was refused.
+        policy: Hex SHA-256 of the law that held then, whether or not it was the law that refused.
         salt: `SALT` fresh random bytes.
     """
     received = admitted.received
@@ -106,12 +114,24 @@ def refused(admitted: Admitted, error: RejectedError, *, salt: bytes) -> Leaf:
         "organisation": admitted.organisation,
         "partner": admitted.partner,
         "peer": admitted.peer,
+        "policy": policy,
         "received": utc(received.at),
         "size": len(received.body),
         "step": error.code.step.value,
         "v": VERSION,
     }
-    return committed(Kind.REFUSAL, record, policy=None, pseudonym=None, salt=salt)
+    return committed(Kind.REFUSAL, record, policy=policy, pseudonym=None, salt=salt)
+
+
+def whose(record: bytes) -> Person | None:
+    """Return whom an opened record is about; None where it is about nobody. Raises IntegrityError where it is none."""
+    try:
+        said = orjson.loads(record)["person"]
+        if said is None:
+            return None
+        return Person(number=said["number"], kind=NumberKind(said["kind"]), check_digit_valid=True)
+    except (ValueError, KeyError, TypeError):
+        raise IntegrityError("the record names no person as records do") from None
 
 
 def opened(entry: bytes, *, salt: bytes, record: bytes, pseudonym: Pseudonym | None) -> Leaf:
@@ -147,6 +167,23 @@ def committed(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseu
         record=hidden,
         pseudonym=pseudonym,
     )
+
+
+def _judged(facts: Facts | None) -> dict[str, object] | None:
+    """Return what the gates were told, as `privacy.replaying` reads it."""
+    if facts is None:
+        return None
+    consent = facts.consent
+    return {
+        "answers": facts.answers,
+        "benefit": facts.benefit,
+        "cited": facts.cited,
+        "consent": None if consent is None else {"recipients": consent[0], "until": consent[1].isoformat()},
+        "event": facts.event.isoformat(),
+        "fields": facts.fields,
+        "suspicion": facts.suspicion,
+        "unknown": facts.unknown,
+    }
 
 
 def _hash(entry: bytes) -> LeafHash:

@@ -71,7 +71,7 @@ def _read(configuration: Configuration) -> tuple[dict[str, output.Json], list[st
         "partners": sorted(configuration.partners),
         "contracts": sorted(rules.contracts),
         "lagrum": len(configuration.lagrum),
-        "bases": [basis.id for basis in configuration.bases],
+        "bases": list(dict.fromkeys(basis.id for basis in configuration.bases)),
         "queues": [queue.name for queue in configuration.queues],
         "vkey": str(key),
         "store": _store(configuration),
@@ -89,8 +89,14 @@ def _store(configuration: Configuration) -> str:
 
 
 def _unread(configuration: Configuration) -> list[str]:
-    rows = [f"{row.id}@{row.version}" for row in configuration.lagrum if not row.verified]
-    return [f"lagrum not read in the consolidated text: {', '.join(rows)}"] if rows else []
+    """Tell which bases decide nothing by themselves outside demo and test."""
+    from gateway.privacy import register  # noqa: PLC0415
+
+    waiting, all_ = register.unread(configuration), {basis.id for basis in configuration.bases}
+    if not waiting:
+        return []
+    told = f"LAW_UNVERIFIED: outside demo and test a person decides by {len(waiting)} of {len(all_)} bases"
+    return [f"{told} (gateway law check tells which rows are not verified): {', '.join(waiting)}"]
 
 
 def _ending(configuration: Configuration) -> list[str]:

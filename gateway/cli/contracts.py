@@ -66,6 +66,8 @@ def _made(config: Path, into: Path | None) -> tuple[Path, dict[str, str]]:
     from gateway.events import asyncapi, outcome, schemas  # noqa: PLC0415
     from gateway.events.compose import Own  # noqa: PLC0415
     from gateway.outbound import commands  # noqa: PLC0415
+    from gateway.privacy import labels  # noqa: PLC0415
+    from gateway.privacy.law import Law  # noqa: PLC0415
 
     configuration = load(config)
     registry = Registry.load(configuration.gateway.schemas)
@@ -76,7 +78,9 @@ def _made(config: Path, into: Path | None) -> tuple[Path, dict[str, str]]:
     made[outcome.FILE] = outcome.schema()
     command = cast("Mapping[str, schemas.Json]", commands.schema())
     made[schemas.file_name("kommando")] = {"$schema": schemas.DIALECT, **command, "title": commands.TYPE}
-    made[asyncapi.FILE] = asyncapi.build(configuration.queues, configuration.bases, own)
+    law = Law.build(configuration, registry.kinds(), registry.outgoing)
+    serves = labels.serving(law.rules)
+    made[asyncapi.FILE] = asyncapi.build(configuration.queues, configuration.bases, own, serves=serves)
     texts = {name: json.dumps(value, ensure_ascii=False, indent=2) + "\n" for name, value in made.items()}
     return into or configuration.gateway.schemas / _FOLDER, texts
 

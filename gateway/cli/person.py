@@ -1,7 +1,12 @@
-"""Who answers for a command: the user of the operating system that runs it."""
+"""Who answers for a command: the user of the operating system that runs it; and which roles that user has.
+
+A role is a group of the operating system (`[reviewers]` in gateway.toml). No option and no variable gives anybody one:
+whoever may change groups on the machine decides who reviews.
+"""
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from collections.abc import Mapping
@@ -27,3 +32,18 @@ def person(uid: int, environment: Mapping[str, str]) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+def roles(name: str, reviewers: Mapping[str, str]) -> frozenset[str]:
+    """Return the roles that a user has, by the groups that the operating system says the user is in."""
+    try:
+        known = pwd.getpwnam(name)
+    except KeyError:
+        return frozenset()
+    groups = set()
+    for number in os.getgrouplist(known.pw_name, known.pw_gid):
+        try:
+            groups.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue  # a number without a name is no role's
+    return frozenset(role for role, group in reviewers.items() if group in groups)

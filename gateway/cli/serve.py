@@ -29,7 +29,7 @@ import click
 from gateway import __version__, logs, wiring
 from gateway.cli import exits, options
 from gateway.config import Configuration, load
-from gateway.errors import ConfigError, GatewayError, IntegrityError
+from gateway.errors import ConfigError, GatewayError, IntegrityError, UnavailableError
 from gateway.logs import Happened
 from gateway.transport import server
 from gateway.transport.workers import READY, Workers
@@ -58,7 +58,7 @@ def command(config: Path, data: Path | None, workers: int | None, port: int | No
     logs.configure()
     configuration = _load(config, data, port)
     roles = frozenset(wiring.Role(name) for name in names) or wiring.EVERYTHING
-    if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER}:  # these never look at the log
+    if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER, wiring.Role.RELEASER}:  # these never look at the log
         wiring.guarded(configuration)
     if wiring.Role.FRONT not in roles:
         sys.exit(_behind(configuration, roles, partial(_load, config, data, port)))
@@ -116,14 +116,16 @@ def _next(said: SimpleQueue[int]) -> int:
 
 
 def _reload(background: wiring.Background, again: Callable[[], Configuration]) -> None:
-    """Have the dispatcher go by a new configuration; the other roles keep theirs until a restart."""
-    if background.sending is None:
+    """Have dispatcher and releaser go by a new configuration; the other roles keep theirs until a restart."""
+    if background.sending is None and background.releasing is None:
         return
     try:
         configuration = again()
         background.reload(configuration)
     except ConfigError as error:
         logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
+    except UnavailableError as error:  # what cannot be put on record is not judged by
+        logs.fault(error)
     else:
         logs.tell(Happened.RELOADED, policy=configuration.policy)
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gateway.config import Basis, Queue
+from gateway.config import Queue
+from gateway.config.law import Basis
 from gateway.events import schemas
-from gateway.events.compose import COMMAND, OUTCOME, TYPE, Own, Routes
+from gateway.events.compose import COMMAND, OUTCOME, TYPE, Own, Routes, Serves, labelled
 from gateway.events.schemas import Json
 
 VERSION = "3.0.0"
@@ -38,9 +39,14 @@ def partitions(queue: Queue) -> list[str]:
     return [f"gw.q.{queue.name}.{number:02d}" for number in range(queue.partitions)]
 
 
-def build(queues: Sequence[Queue], bases: Iterable[Basis], own: Own | None = None) -> dict[str, Json]:
-    """Return the document. Raises ConfigError where the queues and the bases do not fit together."""
-    fed = _fed(queues, tuple(bases), own)
+def build(
+    queues: Sequence[Queue], bases: Iterable[Basis], own: Own | None = None, *, serves: Serves = labelled
+) -> dict[str, Json]:
+    """Return the document; `serves` as for `Routes.build`.
+
+    Raises ConfigError where the queues and the bases do not fit together.
+    """
+    fed = _fed(queues, tuple(bases), own, serves)
     commands = None if own is None else own.commands
     askers = {queue.name: _askers(queue, own) for queue in queues}
     types = sorted({type_ for queue in queues for type_ in queue.types})
@@ -60,10 +66,10 @@ def build(queues: Sequence[Queue], bases: Iterable[Basis], own: Own | None = Non
     }
 
 
-def _fed(queues: Sequence[Queue], bases: tuple[Basis, ...], own: Own | None) -> dict[str, list[Basis]]:
+def _fed(queues: Sequence[Queue], bases: tuple[Basis, ...], own: Own | None, serves: Serves) -> dict[str, list[Basis]]:
     """Return queue -> the bases that feed it, in the file's order."""
-    routes = Routes.build(queues, bases, own)
-    every = (routes.by_basis, *routes.by_asker.values())
+    routes = Routes.build(queues, bases, own, serves=serves)
+    every, bases = (routes.by_basis, *routes.by_asker.values()), tuple(schemas.widest(bases))
     return {
         queue.name: [
             basis for basis in bases if any(basis.id in by and queue.name in by[basis.id].queues for by in every)

@@ -10,6 +10,7 @@ intersected when data is joined:
     benefits     the benefits it is locked to, if any      noonward    true: may not leave FK without a new decision
     basis        the basis that let it pass                protection  protected identity: `ingen`, `okand`, …
     lagrum       id@version of every paragraph, by space   auditleaf   the leaf's hash (base64): proves it was logged
+    collectedfor, everprocessedfor    the purposes it was collected for, and is or was processed for (SFB 114 kap. 11 §)
     messageref   what all events of one message share
     commandid    the command that was answered, where one of our own systems had asked
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,7 +35,8 @@ from typing import Protocol
 import orjson
 
 from gateway import codes
-from gateway.config import Asker, Basis, Configuration, Queue
+from gateway.config import Asker, Configuration, Queue
+from gateway.config.law import Basis
 from gateway.dispatch import AskerId, DispatchId, Queued
 from gateway.errors import ConfigError, ContractError, IntegrityError
 from gateway.message import (
@@ -115,6 +117,15 @@ class Own:
         return tuple(basis for basis in bases if basis.inward and basis.contract in contracts)
 
 
+Serves = Callable[[Queue, Basis], bool]
+"""Says whether a queue may have what a basis lets in (`privacy.labels.serving`)."""
+
+
+def labelled(queue: Queue, basis: Basis) -> bool:
+    """Say whether a queue may have what a basis lets in, as far as the labels alone can say."""
+    return queue.may_serve(frozenset(basis.purposes), None if basis.benefits is None else frozenset(basis.benefits))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """Basis -> route. Immutable, made by `build`."""
@@ -124,8 +135,10 @@ class Routes:
     """The same for what our own systems were answered."""
 
     @classmethod
-    def build(cls, queues: Iterable[Queue], bases: Iterable[Basis], own: Own | None = None) -> Routes:
-        """Settle where each basis' events go: to every queue of their type that may serve all its labels allow.
+    def build(
+        cls, queues: Iterable[Queue], bases: Iterable[Basis], own: Own | None = None, *, serves: Serves = labelled
+    ) -> Routes:
+        """Settle where each basis' events go: to every queue of their type that may have them, as `serves` says.
 
         Queues that an asker names are for what it is answered, and for outcomes; the queue of commands is for commands.
         Neither gets anything else. Without `own` there are none of them.
@@ -134,15 +147,17 @@ class Routes:
             ConfigError: a basis whose events no queue may have, a queue of an unknown type or without any data, an
                 asker's queue that lacks a type of what it is answered, or two queues of one name.
         """
-        queues, bases = tuple(queues), tuple(basis for basis in bases if basis.inward)
+        queues, bases = tuple(queues), tuple(basis for basis in bases if basis.inward and basis.carried)
         _check_names(queues)
-        by_asker = {} if own is None else _for_askers(own, queues, bases)
+        by_asker = {} if own is None else _for_askers(own, queues, bases, serves)
         special = set() if own is None else {own.commands, *(asker.queue for asker in own.askers.values())}
         others = tuple(queue for queue in queues if queue.name not in special)
         received = tuple(basis for basis in bases if own is None or basis.contract in own.received)
         for queue in others:
             _check_types(queue, {event_type(basis.kind) for basis in received})
-        by_basis = {basis.id: _route(basis, _served(basis, others)) for basis in received}
+        by_basis: dict[str, Route] = {}
+        for basis in received:
+            by_basis[basis.id] = _route(basis, _served(basis, others, serves), by_basis.get(basis.id))
         fed = {name for route in by_basis.values() for name in route.queues}
         for queue in others:
             if queue.name not in fed:
@@ -170,7 +185,9 @@ def _check_types(queue: Queue, accepted: set[str]) -> None:
             raise ConfigError(f"queue {queue.name}: types: unknown {type_}; accepted: {', '.join(sorted(accepted))}")
 
 
-def _for_askers(own: Own, queues: tuple[Queue, ...], bases: tuple[Basis, ...]) -> dict[AskerId, dict[str, Route]]:
+def _for_askers(
+    own: Own, queues: tuple[Queue, ...], bases: tuple[Basis, ...], serves: Serves
+) -> dict[AskerId, dict[str, Route]]:
     """Return where each asker's answers go, when the queues for them and for commands are as they must be."""
     named = {queue.name: queue for queue in queues}
     if own.askers:
@@ -188,38 +205,53 @@ def _for_askers(own: Own, queues: tuple[Queue, ...], bases: tuple[Basis, ...]) -
         _check_types(named[name], types)
         if missing := types.difference(named[name].types):
             raise ConfigError(f"queue {name}: types: its askers get {', '.join(sorted(missing))} too")
+    for asker in own.askers.values():
+        for basis in own.answered(asker, bases):
+            if not serves(named[asker.queue], basis):
+                raise ConfigError(
+                    f"asker {asker.id}: queue {asker.queue}: may not have what basis {basis.id} lets in: its purposes "
+                    "or benefits are other than the data may serve"
+                )
     return {
-        asker.id: {basis.id: _route(basis, (asker.queue,)) for basis in own.answered(asker, bases)}
+        asker.id: {basis.id: _route(basis, (asker.queue,), None) for basis in own.answered(asker, bases)}
         for asker in own.askers.values()
     }
 
 
-def _served(basis: Basis, queues: tuple[Queue, ...]) -> tuple[str, ...]:
+def _served(basis: Basis, queues: tuple[Queue, ...], serves: Serves) -> tuple[str, ...]:
     type_ = event_type(basis.kind)
-    purposes = frozenset(basis.purposes)
-    benefits = None if basis.benefits is None else frozenset(basis.benefits)
-    served = tuple(queue.name for queue in queues if type_ in queue.types and queue.may_serve(purposes, benefits))
+    served = tuple(queue.name for queue in queues if type_ in queue.types and serves(queue, basis))
     if not served:
-        what = "any benefits" if benefits is None else f"benefits among {', '.join(sorted(benefits))}"
+        what = "any benefits" if basis.benefits is None else f"benefits among {', '.join(sorted(basis.benefits))}"
         raise ConfigError(
             f"basis {basis.id}: no queue may have its events: needs a queue of type {type_} with "
-            f"purposes among {', '.join(sorted(purposes))} and {what}"
+            f"purposes among {', '.join(sorted(basis.purposes))} and {what}"
         )
     return served
 
 
-def _route(basis: Basis, served: tuple[str, ...]) -> Route:
-    type_ = event_type(basis.kind)
-    source = f"{URN}:{basis.contract.replace('/', ':')}"
+def source(basis: Basis) -> str:
+    """Return the source of what a basis lets in: its contract. Raises ConfigError where none carries it."""
+    if basis.contract is None:
+        raise ConfigError(f"basis {basis.id}: no contract carries it, so it gives no events")
+    return f"{URN}:{basis.contract.replace('/', ':')}"
+
+
+def _route(basis: Basis, served: tuple[str, ...], other: Route | None) -> Route:
+    """Return the route of a version of a basis; with that of its `other` versions, only where all of them may go."""
+    type_, from_ = event_type(basis.kind), source(basis)
+    queues = served if other is None else tuple(name for name in served if name in other.queues)
+    if not queues:
+        raise ConfigError(f"basis {basis.id}: no queue may have the events of all its versions")
     return Route(
         type=type_,
-        queues=served,
+        queues=queues,
         attributes={
             "specversion": "1.0",
             "type": type_,
-            "source": source,
+            "source": from_,
             "datacontenttype": "application/json",
-            "dataschema": f"{source}:{basis.kind}:v1",
+            "dataschema": f"{from_}:{basis.kind}:v1",
             "basis": basis.id,
         },
     )
@@ -295,6 +327,8 @@ def _labels(labels: Labels) -> Mapping[str, str | bool]:
         "purposes": " ".join(sorted(labels.purposes)),
         "retention": labels.retention,
         "noonward": labels.no_onward,
+        "collectedfor": " ".join(sorted(labels.collected_for)),
+        "everprocessedfor": " ".join(sorted(labels.processed_for)),
     }
     if labels.benefits is not None:
         attributes["benefits"] = " ".join(sorted(labels.benefits))

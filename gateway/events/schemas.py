@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.config import Basis
+from gateway.config.law import Basis
 from gateway.errors import ConfigError
-from gateway.events.compose import TYPE, URN, event_type
+from gateway.events.compose import TYPE, URN, event_type, source
 from gateway.message import ContractId, FieldSpec, NumberKind, Protection, Rows, Shape
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | bool | None
@@ -41,9 +41,30 @@ def build(kinds: Kinds, bases: Iterable[Basis]) -> dict[str, dict[str, Json]]:
     """
     by_kind: dict[str, list[Basis]] = {}
     for basis in bases:
-        if basis.inward:
+        if basis.inward and basis.carried:
             by_kind.setdefault(basis.kind, []).append(basis)
     return {kind: _schema(kind, kinds, rows) for kind, rows in sorted(by_kind.items())}
+
+
+def widest(bases: Iterable[Basis]) -> list[Basis]:
+    """Return one basis of each id, with all that any of its versions lets through: events of them all come."""
+    by_id: dict[str, Basis] = {}
+    for basis in bases:
+        other = by_id.get(basis.id)
+        by_id[basis.id] = basis if other is None else _wider(other, basis)
+    return list(by_id.values())
+
+
+def _wider(one: Basis, other: Basis) -> Basis:
+    locked = one.benefits is not None and other.benefits is not None
+    return other.model_copy(
+        update={
+            "fields": tuple(dict.fromkeys(one.fields + other.fields)),
+            "lagrum": tuple(dict.fromkeys(one.lagrum + other.lagrum)),
+            "purposes": tuple(dict.fromkeys(one.purposes + other.purposes)),
+            "benefits": tuple(dict.fromkeys((*(one.benefits or ()), *(other.benefits or ())))) if locked else None,
+        }
+    )
 
 
 def file_name(kind: str) -> str:
@@ -51,10 +72,11 @@ def file_name(kind: str) -> str:
     return f"{event_type(kind).removeprefix(f'{TYPE}.')}.json"
 
 
-def _schema(kind: str, kinds: Kinds, bases: Sequence[Basis]) -> dict[str, Json]:
+def _schema(kind: str, kinds: Kinds, versions: Sequence[Basis]) -> dict[str, Json]:
+    bases = widest(versions)
     declared = {basis.id: _declared(basis, kinds) for basis in bases}
     fields = {name: spec for basis in bases for name, spec in declared[basis.id].items()}
-    withheld = sorted({name for basis in bases for name in kinds[basis.contract][kind]})
+    withheld = sorted({name for basis in bases for name in _kind(basis, kinds)})
     attributes = _attributes(kind, bases)
     return {
         "$schema": DIALECT,
@@ -68,28 +90,36 @@ def _schema(kind: str, kinds: Kinds, bases: Sequence[Basis]) -> dict[str, Json]:
         "required": [*(name for name in attributes if name not in _OPTIONAL), "data"],
         "additionalProperties": False,
         "properties": {**attributes, "data": _data(kind, fields, withheld)},
-        "allOf": [_only(basis) for basis in bases],
+        "allOf": [_only(basis, [one for one in versions if one.id == basis.id]) for basis in bases],
         "x-bases": {basis.id: _told(basis) for basis in bases},
         "$defs": {"person": _PERSON},
     }
 
 
 def _declared(basis: Basis, kinds: Kinds) -> dict[str, FieldSpec]:
-    found = kinds.get(basis.contract, {}).get(basis.kind)
-    if found is None:
-        raise ConfigError(f"basis {basis.id}: no contract {basis.contract} tells of {basis.kind}")
+    found = _kind(basis, kinds)
     missing = [name for name in basis.fields if name not in found]
     if missing:
         raise ConfigError(f"basis {basis.id}: fields: {', '.join(missing)}: accepted are {', '.join(found)}")
     return {name: found[name] for name in sorted(basis.fields)}
 
 
-_OPTIONAL = frozenset({"benefits", "commandid"})
+def _kind(basis: Basis, kinds: Kinds) -> Mapping[str, FieldSpec]:
+    found = None if basis.contract is None else kinds.get(basis.contract, {}).get(basis.kind)
+    if found is None:
+        raise ConfigError(f"basis {basis.id}: no contract {basis.contract} tells of {basis.kind}")
+    return found
+
+
+_OPTIONAL = frozenset({"benefits", "commandid", "collectedfor", "everprocessedfor"})
+
+
+_UNTOLD = "Saknas i händelser från tidigare versioner: då är det inte känt."
 
 
 def _attributes(kind: str, bases: Sequence[Basis]) -> dict[str, Json]:
     """Return the CloudEvents attributes and ours (see `compose`): all but `data`."""
-    sources = sorted({_source(basis) for basis in bases})
+    sources = sorted({source(basis) for basis in bases})
     asked = any(basis.direction == "inbound_answer" for basis in bases)
     command = {"commandid": _text("Kommandot som frågan ställdes med. Finns bara i svar på egna frågor.", _COMMAND)}
     return {
@@ -100,11 +130,15 @@ def _attributes(kind: str, bases: Sequence[Basis]) -> dict[str, Json]:
         "subject": _text("Personens pseudonym: samma person, samma pseudonym.", "[0-9a-f]{32}"),
         "time": _text("När meddelandet togs emot, UTC.", _DAY + r"T\d{2}:\d{2}:\d{2}\.\d{3}Z"),
         "datacontenttype": {"const": "application/json"},
-        "dataschema": {"enum": [f"{source}:{kind}:v1" for source in sources]},
+        "dataschema": {"enum": [f"{place}:{kind}:v1" for place in sources]},
         "purposes": _several("Ändamål uppgifterna får användas för (SFB 114 kap.).", "fk:[A-Za-z]+"),
         "benefits": _several("Förmåner uppgifterna är låsta till. Saknas: ingen låsning.", "[a-z_]+"),
         "retention": _text("Gallringsregeln som följer uppgifterna.", None),
         "noonward": {"type": "boolean", "description": "Sant: får inte lämnas vidare utan nytt beslut."},
+        "collectedfor": _several(f"Ändamål uppgifterna samlades in för. {_UNTOLD}", "fk:[A-Za-z]+"),
+        "everprocessedfor": _several(
+            f"Ändamål uppgifterna behandlas eller har behandlats för (SFB 114 kap. 11 §). {_UNTOLD}", "fk:[A-Za-z]+"
+        ),
         "basis": {"enum": [basis.id for basis in bases], "description": "Grunden som släppte in uppgiften."},
         "lagrum": _several("id@version för varje paragraf.", f"{_WORD}@{_WORD}"),
         "protection": {"enum": [*Protection], "description": "Skyddad identitet enligt folkbokföringen."},
@@ -112,10 +146,6 @@ def _attributes(kind: str, bases: Sequence[Basis]) -> dict[str, Json]:
         "auditleaf": _text("Lövets hash i revisionsloggen, base64.", "[A-Za-z0-9+/]{43}="),
         **(command if asked else {}),
     }
-
-
-def _source(basis: Basis) -> str:
-    return f"{URN}:{basis.contract.replace('/', ':')}"
 
 
 _PERSON: Json = {
@@ -189,15 +219,19 @@ def _shaped(shape: Shape | Rows) -> dict[str, Json]:
     return {"type": "array", "minItems": 1, "items": row}
 
 
-def _only(basis: Basis) -> Json:
-    """Hold an event to its own basis: its contract, the fields that it names, and whether benefits are locked."""
+def _only(basis: Basis, versions: Sequence[Basis]) -> Json:
+    """Hold an event to its own basis: its contract, the fields that it names, and whether benefits are locked.
+
+    `basis` is the widest of the versions. Where only some of them lock, an event may be of either.
+    """
     own: dict[str, Json] = {
-        "source": {"const": _source(basis)},
+        "source": {"const": source(basis)},
         "data": {"properties": {"fields": {"propertyNames": {"enum": sorted(basis.fields)}}}},
     }
-    locks: dict[str, Json] = {"properties": {**own, "benefits": False}}
-    if basis.benefits is not None:
-        locks = {"properties": own, "required": ["benefits"]}
+    locked = {one.benefits is not None for one in versions}
+    locks: dict[str, Json] = {"properties": own if True in locked else {**own, "benefits": False}}
+    if locked == {True}:
+        locks["required"] = ["benefits"]
     return {"if": {"properties": {"basis": {"const": basis.id}}, "required": ["basis"]}, "then": locks}
 
 

@@ -10,7 +10,7 @@ Everything before the commit is here, synchronous and without IO. What happens a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,36 +31,48 @@ from gateway.message import (
     Permitted,
     Person,
     Protection,
+    Provenance,
+    Pseudonym,
     Ready,
     Receipt,
     Received,
     RecordOutcome,
     Refusal,
+    Valid,
 )
 from gateway.ports import Protections
-from gateway.privacy import law, purpose
+from gateway.privacy import law, purpose, referral
+from gateway.review import QUARANTINE, Kind, Opening
 from gateway.soap import envelope
 from gateway.trust import chain, keys, peer, pseudonym, receipt, sealing, signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """All that the path judges by. Immutable: a reload makes a new one and swaps it whole."""
+class Judging:
+    """What a message is judged by whose sender is proven. Immutable: a reload makes a new one and swaps it whole."""
 
     limits: Limits
-    trust: chain.Trust
     contracts: registry.Registry
     law: law.Law
     routes: compose.Routes
     protections: Protections
     pseudonyms: pseudonym.Pseudonyms
     sealer: sealing.Sealer
-    signers: keys.Signers
     random: Callable[[int], bytes]
+    referrals: referral.Referrals = referral.STRICT
+    """Who answers what only a person may."""
 
     def known(self, named: pseudonym.Named) -> Callable[[Person], Protection]:
         """Return what tells what we know of a person's protected identity."""
         return lambda person: self.protections.status(named.of(person))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules(Judging):
+    """All that the path judges by: who a sender is, and what we answer with."""
+
+    trust: chain.Trust
+    signers: keys.Signers
 
 
 def prepare(received: Received, rules: Rules) -> Ready | Refusal:
@@ -71,14 +83,16 @@ def prepare(received: Received, rules: Rules) -> Ready | Refusal:
     """
     admitted = peer.admit(received, rules.trust)
     named = pseudonym.Named(rules.pseudonyms)
+    provenance: Provenance | None = None
     try:
         parsed = envelope.parse(admitted, rules.limits)
         verified = signature.verify(parsed, rules.trust, rules.limits)
+        provenance = verified.provenance
         valid = registry.validate(verified, rules.contracts)
         permitted = purpose.permit(valid, rules.law, rules.known(named))
         return _ready(permitted, rules, named)
     except RejectedError as error:
-        return _refusal(admitted, error, rules)
+        return _refusal(admitted, error, rules, provenance)
 
 
 def refuse(received: Received, error: RejectedError, rules: Rules) -> Refusal:
@@ -95,10 +109,23 @@ def answer(accepted: Accepted, rules: Rules, now: datetime) -> Receipt:
     return receipt.sign(accepted, rules.signers, wrap=contract.answer, now=now)
 
 
-def _ready(permitted: Permitted, rules: Rules, named: pseudonym.Named) -> Ready:
+def released(valid: Valid, rules: Judging, at: datetime) -> Ready:
+    """Walk the rest of the way with a quarantined message that people let in. Raises PurposeError: no basis even so."""
+    named = pseudonym.Named(rules.pseudonyms)
+    return _ready(purpose.release(valid, rules.law, rules.known(named), at), rules, named)
+
+
+def learned(decision: Decision, person: Pseudonym) -> tuple[Learned, ...]:
+    """Return what a decision lets us know of protected identity."""
+    if decision.learned is None:
+        return ()
+    return (Learned(person=person, protection=decision.learned, stated_at=decision.stated_at),)
+
+
+def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named) -> Ready:
     leaves: list[Leaf] = []
     events: list[Event] = []
-    learned: list[Learned] = []
+    known: list[Learned] = []
     for decision in permitted.decisions:
         pseudonym_ = named.of(decision.person)
         entry = leaf.decided(permitted, decision, pseudonym=pseudonym_, salt=rules.random(leaf.SALT))
@@ -107,8 +134,7 @@ def _ready(permitted: Permitted, rules: Rules, named: pseudonym.Named) -> Ready:
             events.append(
                 compose.event(permitted, decision, pseudonym=pseudonym_, leaf=entry.hash, routes=rules.routes)
             )
-        if decision.learned is not None:
-            learned.append(Learned(person=pseudonym_, protection=decision.learned, stated_at=decision.stated_at))
+        known += learned(decision, pseudonym_)
     return Ready(
         provenance=permitted.provenance,
         policy=permitted.policy,
@@ -116,17 +142,36 @@ def _ready(permitted: Permitted, rules: Rules, named: pseudonym.Named) -> Ready:
         leaves=tuple(leaves),
         sealed=rules.sealer.seal(permitted.evidence, leaves),
         events=tuple(events),
-        learned=tuple(learned),
+        learned=tuple(known),
+        reviews=tuple(_waiting(permitted, rules)),
     )
+
+
+def _waiting(permitted: Permitted, rules: Judging) -> Iterator[Opening]:
+    """Yield what a person is asked of each record that is REFERred."""
+    source = permitted.provenance
+    origin = referral.Origin(
+        partner=source.partner, organisation=source.organisation, contract=source.contract, policy=permitted.policy
+    )
+    for place, decision in enumerate(permitted.decisions):
+        if decision.outcome is Outcome.REFER:
+            yield rules.referrals.opening(
+                Kind.RECORD,
+                referral.questions(decision),
+                referral.of_record(decision, origin),
+                source.received_at,
+                leaf=place,
+                record=decision.record,
+            )
 
 
 def _outcome(decision: Decision) -> RecordOutcome:
     return RecordOutcome(position=decision.record, outcome=decision.outcome, code=purpose.coarse(decision))
 
 
-def _refusal(admitted: Admitted, error: RejectedError, rules: Rules) -> Refusal:
+def _refusal(admitted: Admitted, error: RejectedError, rules: Rules, provenance: Provenance | None = None) -> Refusal:
     quarantined = isinstance(error, PurposeError) and error.code is codes.PURPOSE_QUARANTINED
-    entry = leaf.refused(admitted, error, salt=rules.random(leaf.SALT))
+    entry = leaf.refused(admitted, error, policy=rules.law.policy, salt=rules.random(leaf.SALT))
     evidence = admitted.received.body if quarantined else b""
     return Refusal(
         partner=admitted.partner,
@@ -136,4 +181,18 @@ def _refusal(admitted: Admitted, error: RejectedError, rules: Rules) -> Refusal:
         leaf=entry,
         sealed=rules.sealer.seal(evidence, [entry]),
         quarantined=quarantined,
+        review=_quarantine(admitted, rules) if quarantined else None,
+        provenance=provenance if quarantined else None,
     )
+
+
+def _quarantine(admitted: Admitted, rules: Rules) -> Opening:
+    """Ask what becomes of a message with what may not come this way."""
+    received = admitted.received
+    origin = referral.Origin(
+        partner=admitted.partner,
+        organisation=admitted.organisation,
+        contract=received.contract,
+        policy=rules.law.policy,
+    )
+    return rules.referrals.opening(Kind.QUARANTINE, (QUARANTINE,), origin, received.at)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from queue import SimpleQueue
 
@@ -161,11 +161,17 @@ class Dispatcher:
         if not self._leading:
             self._leading = True  # whoever leaves an attempt in doubt takes it back, and we look again
             self._recover()
-        # 2. What people want.
-        claimed = self._wanted()
-        # 3. What is due, until there is no place or nobody to take it.
-        while (jobs := self._claims()) is not None:
-            claimed += jobs
+        claimed: list[Job] = []
+        try:
+            # 2. What people want.
+            for job in self._wanted():
+                claimed.append(job)  # noqa: PERF402  # those before one that fails are kept
+            # 3. What is due, until there is no place or nobody to take it.
+            while (jobs := self._claims()) is not None:
+                claimed += jobs
+        except BaseException:
+            self._return(claimed)
+            raise
         self._looked = time.monotonic()
         self._troubles.over(STORE)
         return claimed
@@ -208,18 +214,25 @@ class Dispatcher:
             if not mine:
                 self._worker.lose(held, way)
 
-    def _wanted(self) -> list[Job]:
+    def _return(self, claimed: list[Job]) -> None:
+        """Give up what was claimed by a look that failed: nobody will do it, and another look must find it."""
+        at = self._clock.now()
+        with self._door:
+            for job in claimed:
+                if isinstance(job.way, Endpoint):
+                    self._lanes.arrive(job.held.partner, job.way, None, at)
+                self._busy.discard(job.held.id)
+
+    def _wanted(self) -> Iterator[Job]:
         """Claim what people want done; refuse what cannot be."""
         at, free, busy, _ = self._room()
-        jobs: list[Job] = []
         for wanted, held in self._store.instructed(limit=free, busy=busy) if free else ():
             with self._door:
                 job = self._ordered(wanted, held)
             if isinstance(job, Job):
-                jobs.append(job)
+                yield job
             elif job:
                 self._store.refuse(wanted, reason=job, at=at)
-        return jobs
 
     def _claims(self) -> list[Job] | None:
         """Claim the next that are due; None where there is no place, or nothing that may go."""

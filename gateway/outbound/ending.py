@@ -17,9 +17,10 @@ from gateway.audit.intent import Ending, Released
 from gateway.dispatch import Answered, Queued
 from gateway.events import outcome
 from gateway.message import Decision, Event, EventId, Leaf, Outcome, Sealed
+from gateway.outbound import reviewing
 from gateway.outbound.ports import Held
 from gateway.outbound.rules import Rules
-from gateway.outbound.states import UNDISCLOSED, State
+from gateway.outbound.states import UNDISCLOSED, Happening, State
 from gateway.privacy.reasons import Reason
 
 _UNTOLD: Final = frozenset({Reason.PROTECTED_IDENTITY, Reason.PROTECTION_UNKNOWN, Reason.PROTECTED_RELATED})
@@ -29,6 +30,8 @@ _RELEASED: Final = {
     **dict.fromkeys(UNDISCLOSED, Released.NO),
 }
 """Who has read what was refused, or is unresolved, nobody here knows."""
+_SETTLES: Final = {State.DENIED: Happening.DENY, State.EXPIRED: Happening.EXPIRE}
+"""What ended the waiting for people, by the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ def delivered(answered: Answered, held: Held, rules: Rules, at: datetime) -> Lea
         ),
         organisation=rules.named(composed.queued),
         intent=composed.intent.hash,
+        policy=rules.law.policy,
         pseudonym=composed.pseudonym,
         salt=rules.random(leaf.SALT),
     )
@@ -148,6 +152,10 @@ def told(  # noqa: PLR0913  # the answer, and what was made of it
 
 def _leaf(queued: Queued, held: Held, end: End, rules: Rules, at: datetime) -> list[Leaf]:
     organisation, pseudonym = rules.named(queued), rules.pseudonyms.of(queued.command.person)
+    if held.asked is not None:
+        happening = _SETTLES.get(end.state, Happening.WITHDRAW)
+        _, state = reviewing.settling(held.asked, happening)
+        return [reviewing.leaf_of(queued, held.asked, state, rules, at)]
     if held.intent is None:
         if end.decision is None:
             return []
@@ -178,6 +186,7 @@ def _leaf(queued: Queued, held: Held, end: End, rules: Rules, at: datetime) -> l
         ending,
         organisation=organisation,
         intent=held.intent[1].hash,
+        policy=rules.law.policy,
         pseudonym=pseudonym,
         salt=rules.random(leaf.SALT),
     )

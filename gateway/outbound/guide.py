@@ -13,7 +13,7 @@ from gateway.outbound.states import Happening, State
 _S, _H = State, Happening
 SWEDISH: Mapping[State, str] = {
     _S.QUEUED: "Mottagen men ännu inte prövad: inget har lämnats ut.",
-    _S.REFERRED: "En människa måste avgöra om uppgiften får lämnas ut; gatewayen släpper den aldrig själv.",
+    _S.REFERRED: "En människa måste avgöra om den får lämnas ut (gateway review); gatewayen släpper den aldrig själv.",
     _S.COMPOSED: "Tillåten och färdigskriven, och avsikten står i loggen; inget har ännu skickats.",
     _S.SENDING: "Ett försök pågår.",
     _S.WAITING: "Mottagaren har säkert inte fått den; nytt försök görs vid angiven tid.",
@@ -23,7 +23,7 @@ SWEDISH: Mapping[State, str] = {
     _S.FETCHED: "Mottagaren har hämtat den men inte kvitterat.",
     _S.UNRESOLVED: "Tiden är ute och ingen vet om den kom fram: fråga mottagaren; avsluta med confirm eller disprove.",
     _S.DELIVERED: "Mottagaren har kvitterat eller svarat.",
-    _S.DENIED: "Lagen eller kontraktet tillåter den inte: inget har lämnats ut.",
+    _S.DENIED: "Lagen, kontraktet eller en människa säger nej: inget har lämnats ut.",
     _S.REFUSED: "Mottagaren sade slutgiltigt nej, med sin egen kod.",
     _S.UNUSABLE: "Mottagaren svarade, men svaret bryter mot kontraktet eller får inte tas emot; det är förseglat.",
     _S.EXPIRED: "Tiden gick ut innan mottagaren kunde ta emot: inget har lämnats ut.",
@@ -32,7 +32,7 @@ SWEDISH: Mapping[State, str] = {
 """For operators: what it means that a dispatch is there."""
 _ENGLISH: Mapping[State, str] = {
     _S.QUEUED: "It is ours. Nothing has been decided.",
-    _S.REFERRED: "A person must decide. It is never released by itself; unless it is withdrawn, time runs out.",
+    _S.REFERRED: "A person must decide (`gateway review`). It is never released by itself: no answer in time is a no.",
     _S.COMPOSED: "Permitted. Its content is fixed, and the leaf of the intent to disclose is in the log.",
     _S.SENDING: "An attempt has begun. Found at start, the gateway died in it: it is lost.",
     _S.WAITING: "The last attempt has certainly not happened. Another is due.",
@@ -42,7 +42,7 @@ _ENGLISH: Mapping[State, str] = {
     _S.FETCHED: "The partner has fetched it from its mailbox, and has not acknowledged it.",
     _S.UNRESOLVED: "Time is out, and nobody here knows whether the partner has it. Only a person who asked goes on.",
     _S.DELIVERED: "A verified receipt or answer, an acknowledgement from the mailbox, or a person's word that it came.",
-    _S.DENIED: "No legal basis, or the contract has no place for it.",
+    _S.DENIED: "No legal basis, the contract has no place for it, or a person has said no, or nobody yes in time.",
     _S.REFUSED: "The partner's final no, to the first attempt that may have reached it.",
     _S.UNUSABLE: "The answer is genuine, and breaks its contract or may not be received. It is sealed.",
     _S.EXPIRED: "Time is out, and nothing has been disclosed.",
@@ -51,7 +51,8 @@ _ENGLISH: Mapping[State, str] = {
 _HAPPENS: Mapping[Happening, str] = {
     _H.COMPOSE: "permitted and composed; written with the leaf of the intent",
     _H.REFER: "the law leaves it to a person",
-    _H.DENY: "the law, or the contract, does not let it pass",
+    _H.PERMIT: "a person has said yes: it is judged again, with what was asked set aside",
+    _H.DENY: "the law, the contract or a person does not let it pass, or nobody answered in time",
     _H.BEGIN: "an attempt begins; written before a byte leaves",
     _H.DEPOSIT: "signed, sealed and laid in the partner's mailbox",
     _H.FETCH: "the partner fetches it",

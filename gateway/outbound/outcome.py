@@ -17,7 +17,8 @@ be told once, and a wrong "never" would lose it.
 3. No SOAP envelope: a page, a JSON object, nothing (`garbled`).
 4. A fault (`by_fault`). It needs no signature (few sign them, and TLS has proven who speaks): all it can end is our
    trying. The contract's typed detail first; then our own format (`schemas/fault.xsd`); then WS-Security's (WSS 1.1.1
-   section 12): refused at the door, before anyone looked at what it says; then the code.
+   section 12): refused at the door, before anyone looked at what it says; then the code. But where the fault stands
+   under the `wsa:Action` of the answer, the service had answered and what came after that failed: no code is believed.
 5. A verified answer (`by_result`).
 
 The partner's own code is kept if it is nothing but a code; its texts never are, for they may tell of a person.
@@ -171,14 +172,24 @@ def fault(payload: _Element, version: SoapVersion) -> Fault | None:
     return Fault(code=_local(inner.get("Value")), subcode=first, detail=children.get("Detail"))
 
 
-def by_fault(told: Fault, status: int, typed: Typed) -> DeliveryError:
-    """Return what a fault means; `typed` is the contract's own reading of it."""
+def by_fault(told: Fault, status: int, typed: Typed, *, answered: bool = False) -> DeliveryError:
+    """Return what a fault means.
+
+    Args:
+        told: The fault.
+        status: Of HTTP.
+        typed: The contract's own reading of its detail.
+        answered: Whether it stands under the action of an answer. Apache CXF says Client of a message that it has
+            processed, when it then cannot sign what it answers.
+    """
     try:
         own = typed(told.detail, told.code, status) or _ours(told)
     except RejectedError:  # nobody has proven that it is genuine: what cannot be read in it is just not there
         own = _ours(told)
     if own is not None:
         return _by_typed(own, told)
+    if answered:
+        return _FAULT("a fault under an answer's action", partner_code=_said(told))
     said = (told.subcode or "", told.code, told.code.partition(".")[0])
     row = next((FAULTS[name] for name in said if name in FAULTS), _FAULT)
     return row("a fault", partner_code=_said(told))

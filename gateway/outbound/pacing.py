@@ -30,7 +30,8 @@ FAILED = frozenset({Happening.POSTPONE, Happening.LOSE})
 """Ends of an attempt that speak against the endpoint. A refusal speaks of the message: the endpoint is well."""
 ATTEMPT_ENDS = FAILED | {Happening.ANSWER, Happening.REFUSE, Happening.SPOIL}
 
-_IN_MAILBOX = frozenset({State.DEPOSITED, State.FETCHED})
+_TIMED = frozenset({State.REFERRED, State.DEPOSITED, State.FETCHED})
+"""They wait no longer than they are due: for people to answer, or for a partner to fetch."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -135,7 +136,7 @@ def closed(windows: Iterable[Maintenance], at: datetime) -> datetime | None:
 
 def over(held: Held, at: datetime) -> bool:
     """Tell whether time is out for a dispatch: nothing is begun any more, and whoever asked is told."""
-    return at >= held.expires or (held.state in _IN_MAILBOX and at >= held.due)
+    return at >= held.expires or (held.state in _TIMED and at >= held.due)
 
 
 def expiry(state: State) -> Code:

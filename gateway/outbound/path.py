@@ -18,7 +18,7 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
-from gateway import codes, endings
+from gateway import codes, endings, review
 from gateway.adapters import registry
 from gateway.adapters.outgoing import Outgoing
 from gateway.audit import intent, leaf
@@ -35,24 +35,24 @@ from gateway.errors import (
 )
 from gateway.events import compose as events
 from gateway.message import Admitted, Decision, Digest, Event, Learned, MessageId, Outcome, Parsed, Record, Verified
-from gateway.outbound import ending, outcome
+from gateway.outbound import ending, outcome, reviewing
 from gateway.outbound.ending import End, Ended, ended
 from gateway.outbound.ports import Courier, Held
 from gateway.outbound.rules import Rules
 from gateway.partners import Endpoint, Mailbox
 from gateway.privacy import disclosure, purpose
-from gateway.soap import envelope, xml
+from gateway.soap import envelope, names, xml
 from gateway.soap.fault import MEDIA
 from gateway.trust import acknowledgement, peer, pseudonym, receipt, signature, signing
 
-__all__ = ["End", "Ended", "Rules", "compose", "deliver", "ended", "permit", "read", "recompose", "sign"]
+__all__ = ["End", "Ended", "Rules", "compose", "deliver", "ended", "permit", "read", "recompose", "serves", "sign"]
 
 MAILBOX: Final = "urn:forsakringskassan:utbyte:brevlada:"
 """`wsa:To` of what a partner fetches: this and its id."""
 
 
-def permit(queued: Queued, rules: Rules, at: datetime) -> Permitted:
-    """Judge what this recipient may have.
+def permit(queued: Queued, rules: Rules, at: datetime, *, answered: review.Answered = review.NOTHING) -> Permitted:
+    """Judge what this recipient may have; `answered` is what people have said yes to.
 
     Raises:
         disclosure.Stopped: DENY or REFER, with the whole decision.
@@ -66,6 +66,7 @@ def permit(queued: Queued, rules: Rules, at: datetime) -> Permitted:
         partner_type=rules.partner(queued).partner_type,
         kind=rules.going(queued).kind,
         at=at,
+        answered=answered,
     )
 
 
@@ -249,7 +250,7 @@ def deliver(answered: Answered, held: Held, rules: Rules, at: datetime) -> Deliv
         entry = leaf.decided(permitted, decision, pseudonym=person, salt=rules.random(leaf.SALT))
         leaves.append(entry)
         if decision.outcome is Outcome.PERMIT:
-            _serves(queue, routes, decision)
+            serves(queue, routes, decision)
             told.append(
                 events.event(permitted, decision, pseudonym=person, leaf=entry.hash, routes=routes, asked=queued)
             )
@@ -264,6 +265,7 @@ def deliver(answered: Answered, held: Held, rules: Rules, at: datetime) -> Deliv
         sealed=rules.sealer.seal(answered.evidence, leaves),
         events=tuple(told),
         learned=tuple(learned),
+        reviews=tuple(reviewing.of_answer(permitted, rules, at)),
     )
 
 
@@ -311,7 +313,9 @@ def _parsed(admitted: Admitted, status: int, going: Outgoing, rules: Rules) -> P
     fault = outcome.fault(envelope.body_of(parsed.root)[0], parsed.version)
     failed = outcome.by_status(status, fault)
     if failed is None and fault is not None:
-        failed = outcome.by_fault(fault, status, going.fault)
+        header = envelope.header_of(parsed.root, parsed.version)
+        answered = header is not None and header.findtext(f"{{{names.WSA}}}Action", "").strip() == going.reply
+        failed = outcome.by_fault(fault, status, going.fault, answered=answered)
     if failed is None and not outcome.succeeded(status):
         failed = outcome.unexpected(status)
     if failed is not None:
@@ -340,7 +344,7 @@ def _understood(signed: Signed, verified: Verified, going: Outgoing, rules: Rule
     )
 
 
-def _serves(queue: Queue, routes: events.Routes, decision: Decision) -> None:
+def serves(queue: Queue, routes: events.Routes, decision: Decision) -> None:
     """Hold the asker's queue to the labels: it asked, but that does not widen what it may do with the answer."""
     labels, route = decision.labels, routes.by_basis.get(decision.basis or "")
     if labels is None or route is None or not queue.may_serve(labels.purposes, labels.benefits):

@@ -9,9 +9,22 @@ from typing import NamedTuple, Protocol
 
 from gateway.adapters.forsakringskassan.brevlada import Acknowledged, Page
 from gateway.dispatch import AskerId, Broken, Command, CommandId, DispatchId, Queued, Reply, Signed
-from gateway.message import ContractId, Digest, Event, Leaf, Learned, OrganisationNumber, PartnerId, Pseudonym, Sealed
+from gateway.message import (
+    ContractId,
+    Digest,
+    Event,
+    Leaf,
+    LeafHash,
+    Learned,
+    OrganisationNumber,
+    PartnerId,
+    Pseudonym,
+    Sealed,
+)
 from gateway.outbound.states import Happening, State
 from gateway.partners import Endpoint
+from gateway.review import NOTHING, Action, Answered, Opening, Said
+from gateway.review import State as Stands
 
 
 class Courier(Protocol):
@@ -36,6 +49,21 @@ class Content:
     name: str
     """`command`, `payload`, `envelope` or `answer`."""
     sealed: Sealed = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The review that a dispatch waits for."""
+
+    number: int
+    reasons: tuple[str, ...]
+    """The question."""
+    role: str
+    laws: tuple[str, ...]
+    leaf: LeafHash
+    """Of the leaf that says that it waits."""
+    said: Said | None
+    """What people answered, once they have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +92,10 @@ class Held:
     """By name: what is sealed and still there."""
     intent: tuple[int, Leaf] | None = field(default=None, repr=False)
     """Position in the log, and entry and hash (salt and record empty), of the intent."""
+    asked: Asked | None = None
+    """What waits for a person, while it is REFERRED."""
+    answered: Answered = NOTHING
+    """What people have said yes to: set aside whenever it is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +130,10 @@ class Step:
     events: tuple[Event, ...] = field(default=(), repr=False)
     """For the outbox."""
     learned: tuple[Learned, ...] = field(default=(), repr=False)
+    opens: tuple[Opening, ...] = ()
+    """What waits for a person from now on: the dispatch, at REFER; records of its answer, at ANSWER."""
+    settles: tuple[int, Action, Stands] | None = None
+    """The review that this step ends: its number, what happens to it and where it stands then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +198,8 @@ class Instruction:
     """Grows with every instruction."""
     dispatch: DispatchId
     happening: Happening
-    """WITHDRAW, CONFIRM or DISPROVE; BEGIN for another attempt now, before it is due."""
+    """WITHDRAW, CONFIRM or DISPROVE; BEGIN for another attempt now, before it is due. PERMIT or DENY where a review has
+    been answered."""
     by: str
     reason: str
     at: datetime

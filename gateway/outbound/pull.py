@@ -25,11 +25,13 @@ from gateway import codes
 from gateway.adapters.forsakringskassan import brevlada
 from gateway.adapters.forsakringskassan.brevlada import Acknowledging, Fetched, Fetching, Listing, Page, Request, Told
 from gateway.dispatch import DispatchId
-from gateway.errors import ContractError, IntegrityError, UntrustedError
+from gateway.errors import ConfigError, ContractError, IntegrityError, UnavailableError, UntrustedError
 from gateway.message import Admitted, Received, Verified
 from gateway.outbound import mailbox
 from gateway.outbound.ports import Box, Held, Mailboxes, Step
 from gateway.outbound.rules import Rules
+from gateway.outbound.states import State
+from gateway.outbound.walk import still
 from gateway.partners import Mailbox
 from gateway.soap import envelope
 from gateway.soap.fault import MEDIA
@@ -151,13 +153,26 @@ def _carried_out(
 
 
 def _fetched(dispatch: DispatchId, boxes: Sequence[Box], at: datetime, rules: Rules, mailboxes: Mailboxes) -> Fetched:
-    held = mailboxes.fetch(boxes, dispatch, at, lambda found: mailbox.fetch(found, at))
+    held = mailboxes.fetch(boxes, dispatch, at, lambda found: _taken(found, rules, at))
     sealed = held.contents.get("envelope")
     if sealed is None:
         raise IntegrityError(f"dispatch {held.id}: its envelope is gone")
     laid = rules.sealer.open(sealed, ()).evidence
     version = envelope.open_offline(laid, None, rules.limits).version
     return Fetched(partner=held.partner, id=held.id, content_type=MEDIA[version], envelope=laid)
+
+
+def _taken(held: Held, rules: Rules, at: datetime) -> Step:
+    """Return the step of a fetch: what nobody has fetched yet is judged once more, and withdrawn if it may not go now.
+
+    Whoever is protected since it was laid there, or has taken consent back, is not told of by it (OSL 21 kap. 3 §).
+    The partner hears what it hears of any id that is not there; whoever asked hears why.
+    """
+    try:
+        stopped = still(held, rules, at) if held.state is State.DEPOSITED else None
+    except ConfigError as error:  # whoever asked cannot be told now
+        raise UnavailableError(codes.INTERNAL, error.detail) from None
+    return stopped or mailbox.fetch(held, at)
 
 
 def _mailbox(held: Held, rules: Rules) -> Mailbox:

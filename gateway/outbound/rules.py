@@ -18,6 +18,7 @@ from gateway.outbound.ports import Held
 from gateway.partners import Endpoint, Mailbox, Partner
 from gateway.ports import Protections
 from gateway.privacy.law import Law
+from gateway.privacy.referral import STRICT, Referrals
 from gateway.trust.chain import Trust
 from gateway.trust.keys import Signers
 from gateway.trust.pseudonym import Named, Pseudonyms
@@ -48,6 +49,7 @@ class Rules:
     sealer: Sealer
     signers: Signers
     random: Callable[[int], bytes]
+    referrals: Referrals = STRICT
 
     def known(self, named: Named) -> Callable[[Person], Protection]:
         """Return what tells what we know of a person's protected identity."""

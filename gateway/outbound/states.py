@@ -6,7 +6,7 @@ attempt does not tell what happened to the first: after `uncertain`, no connecti
 not known to be about the first. So only a verified answer ends it, or a person.
 
     queued       ours; nothing is decided
-    referred     waits for a person; never released by itself
+    referred     waits for a person (`gateway.review`); never released by itself
     composed     permitted, content fixed, and the intent to disclose is in the log
     sending      an attempt has begun; found at start, it means that we died in it
     waiting      has certainly not happened; another attempt is due
@@ -54,7 +54,10 @@ class Happening(StrEnum):
     COMPOSE = "compose"
     """Permitted and composed: committed with the leaf of the intent."""
     REFER = "refer"
+    PERMIT = "permit"
+    """A person has answered yes: it is judged again, with what was answered set aside."""
     DENY = "deny"
+    """By the law, by a person, or because nobody answered in time."""
     BEGIN = "begin"
     """An attempt begins: committed before a byte leaves."""
     DEPOSIT = "deposit"
@@ -87,6 +90,8 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (_S.QUEUED, _H.DENY): _S.DENIED,
     (_S.QUEUED, _H.EXPIRE): _S.EXPIRED,
     (_S.QUEUED, _H.WITHDRAW): _S.WITHDRAWN,
+    (_S.REFERRED, _H.PERMIT): _S.QUEUED,
+    (_S.REFERRED, _H.DENY): _S.DENIED,
     (_S.REFERRED, _H.EXPIRE): _S.EXPIRED,
     (_S.REFERRED, _H.WITHDRAW): _S.WITHDRAWN,
     (_S.COMPOSED, _H.BEGIN): _S.SENDING,

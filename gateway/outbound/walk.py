@@ -15,6 +15,7 @@ contents and events that are committed with it.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 
 from gateway import endings
@@ -22,13 +23,32 @@ from gateway.codes import Code
 from gateway.dispatch import Broken, Queued, Reply, Signed
 from gateway.errors import DeliveryError, GatewayError, RejectedError
 from gateway.message import Decision, Digest, Outcome
-from gateway.outbound import outcome, path, states
+from gateway.outbound import outcome, path, reviewing, states
 from gateway.outbound.ending import End, ended
-from gateway.outbound.ports import Courier, Held, Step
+from gateway.outbound.ports import Asked, Courier, Held, Step
 from gateway.outbound.rules import Rules
 from gateway.outbound.states import Happening, State
 from gateway.partners import Endpoint, Mailbox
 from gateway.privacy.disclosure import Stopped
+
+
+def still(held: Held, rules: Rules, at: datetime) -> Step | None:
+    """Judge once more what was composed and is not with anybody yet. Raises IntegrityError, ConfigError.
+
+    The content stands for good, so less than all of it is nothing: WITHDRAW, and whoever asked is told why. None where
+    all of it may still go. What people have answered holds; what nobody has been asked yet stops it.
+    """
+    queued = rules.queued(held)
+    meant = path.recompose(queued, held, rules)
+    try:
+        decision = path.permit(queued, rules, at, answered=held.answered).decision
+    except Stopped as stopped:
+        return _ended(queued, held, Happening.WITHDRAW, stopped.code, at, rules, decision=stopped.decision)
+    except RejectedError as error:
+        return _ended(queued, held, Happening.WITHDRAW, error.code, at, rules)
+    if meant.parcel.fields.keys() <= decision.fields.keys():
+        return None
+    return _ended(queued, held, Happening.WITHDRAW, endings.DENIED, at, rules, decision=decision)
 
 
 class Walk:
@@ -40,16 +60,20 @@ class Walk:
         self._courier = courier
 
     def judge(self, held: Held, at: datetime) -> Step:
-        """Permit and compose what is queued. Raises IntegrityError, ConfigError, UnavailableError."""
+        """Permit and compose what is queued, with what people have answered set aside.
+
+        Raises IntegrityError, ConfigError, UnavailableError.
+        """
         queued = self._rules.queued(held)
         try:
-            composed = path.compose(path.permit(queued, self._rules, at), self._courier, self._rules, at)
+            permitted = path.permit(queued, self._rules, at, answered=held.answered)
+            composed = path.compose(permitted, self._courier, self._rules, at)
         except Stopped as stopped:
-            refer = stopped.decision.outcome is Outcome.REFER
-            happening = Happening.REFER if refer else Happening.DENY
-            return self._ended(queued, held, happening, stopped.code, at, decision=stopped.decision)
+            if stopped.decision.outcome is Outcome.REFER:
+                return self._referred(queued, held, stopped, at)
+            return _ended(queued, held, Happening.DENY, stopped.code, at, self._rules, decision=stopped.decision)
         except RejectedError as error:  # the contract has no place for it, or the recipient is no more
-            return self._ended(queued, held, Happening.DENY, error.code, at)
+            return _ended(queued, held, Happening.DENY, error.code, at, self._rules)
         return Step(
             dispatch=held.id,
             follows=held.step,
@@ -66,22 +90,8 @@ class Walk:
         )
 
     def still(self, held: Held, at: datetime) -> Step | None:
-        """Judge once more what was composed and is not with anybody yet. Raises IntegrityError, ConfigError.
-
-        The content stands for good, so less than all of it is nothing: WITHDRAW, and whoever asked is told why. None
-        where all of it may still go.
-        """
-        queued = self._rules.queued(held)
-        meant = path.recompose(queued, held, self._rules)
-        try:
-            decision = path.permit(queued, self._rules, at).decision
-        except Stopped as stopped:
-            return self._ended(queued, held, Happening.WITHDRAW, stopped.code, at, decision=stopped.decision)
-        except RejectedError as error:
-            return self._ended(queued, held, Happening.WITHDRAW, error.code, at)
-        if meant.parcel.fields.keys() <= decision.fields.keys():
-            return None
-        return self._ended(queued, held, Happening.WITHDRAW, endings.DENIED, at, decision=decision)
+        """Judge once more what is not with anybody yet (`still`). Raises IntegrityError, ConfigError."""
+        return still(held, self._rules, at)
 
     def sign(self, held: Held, endpoint: Endpoint, at: datetime) -> Signed:
         """Sign for one attempt: the same id and content as every other. Raises IntegrityError, ConfigError."""
@@ -112,6 +122,7 @@ class Walk:
             content="answer",
             events=delivered.events,
             learned=delivered.learned,
+            opens=delivered.reviews,
         )
 
     def deposit(self, held: Held, mailbox: Mailbox, at: datetime) -> Step:
@@ -152,8 +163,8 @@ class Walk:
         """
         after = states.after(held.state, happening)
         if after in states.ENDED:
-            return self._ended(self._rules.queued(held), held, happening, code, at, by=by, reason=reason)
-        return Step(
+            return _ended(self._rules.queued(held), held, happening, code, at, self._rules, by=by, reason=reason)
+        step = Step(
             dispatch=held.id,
             follows=held.step,
             happening=happening,
@@ -164,6 +175,26 @@ class Walk:
             code=None if code is None else code.name,
             by=by,
             reason=reason,
+        )
+        return step if held.asked is None else self._released(self._rules.queued(held), held.asked, step)
+
+    def _referred(self, queued: Queued, held: Held, stopped: Stopped, at: datetime) -> Step:
+        """Leave it to a person: the review is opened in the transaction that says that it waits."""
+        step = _ended(queued, held, Happening.REFER, stopped.code, at, self._rules, decision=stopped.decision)
+        opening = reviewing.opening(queued, stopped.decision, held, self._rules, at)
+        return replace(step, due=opening.expires_at, opens=(opening,))
+
+    def _released(self, queued: Queued, asked: Asked, step: Step) -> Step:
+        """Add to a step that judges it again the leaf of what a person answered."""
+        person = self._rules.pseudonyms.of(queued.command.person)
+        action, stands = reviewing.settling(asked, step.happening)
+        said = reviewing.leaf_of(queued, asked, stands, self._rules, step.at)
+        return replace(
+            step,
+            pseudonym=person,
+            leaves=(said,),
+            records=self._rules.sealer.seal(b"", [said]),
+            settles=(asked.number, action, stands),
         )
 
     def _failed(self, held: Held, signed: Signed, came: Reply | Broken, error: GatewayError) -> Step:
@@ -187,57 +218,61 @@ class Walk:
         spoilt = isinstance(came, Reply) and happening is Happening.SPOIL
         # After uncertain a refusal is not known to be about the first attempt; of an answer we say what it broke.
         code = endings.UNRESOLVED if after is State.UNRESOLVED else endings.UNUSABLE if spoilt else error.code
-        return self._ended(
+        return _ended(
             signed.composed.queued,
             held,
             happening,
             code,
             came.at,
+            self._rules,
             partner_code=partner_code,
             evidence=came.body if spoilt and isinstance(came, Reply) else b"",
             reason=None if code is error.code else error.code.name,
         )
 
-    def _ended(  # noqa: PLR0913  # all that an end may have
-        self,
-        queued: Queued,
-        held: Held,
-        happening: Happening,
-        code: Code | None,
-        at: datetime,
-        *,
-        partner_code: str | None = None,
-        decision: Decision | None = None,
-        evidence: bytes = b"",
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> Step:
-        after = states.after(held.state, happening)
-        name = None if code is None else code.name
-        end = End(
-            state=after,
-            code=name,
-            partner_code=partner_code,
-            decision=decision,
-            evidence=evidence,
-            by=by,
-            reason=reason,
-        )
-        made = ended(queued, held, end, self._rules, at)
-        return Step(
-            dispatch=held.id,
-            follows=held.step,
-            happening=happening,
-            before=held.state,
-            after=after,
-            at=at,
-            code=name,
-            partner_code=partner_code,
-            by=by,
-            reason=reason,
-            pseudonym=self._rules.pseudonyms.of(queued.command.person),
-            leaves=made.leaves,
-            records=made.sealed,
-            content="answer" if evidence else None,
-            events=made.events,
-        )
+
+def _ended(  # noqa: PLR0913, PLR0917  # all that an end may have
+    queued: Queued,
+    held: Held,
+    happening: Happening,
+    code: Code | None,
+    at: datetime,
+    rules: Rules,
+    *,
+    partner_code: str | None = None,
+    decision: Decision | None = None,
+    evidence: bytes = b"",
+    by: str | None = None,
+    reason: str | None = None,
+) -> Step:
+    after = states.after(held.state, happening)
+    name = None if code is None else code.name
+    end = End(
+        state=after,
+        code=name,
+        partner_code=partner_code,
+        decision=decision,
+        evidence=evidence,
+        by=by,
+        reason=reason,
+    )
+    made = ended(queued, held, end, rules, at)
+    asked = held.asked
+    return Step(
+        dispatch=held.id,
+        follows=held.step,
+        happening=happening,
+        before=held.state,
+        after=after,
+        at=at,
+        code=name,
+        partner_code=partner_code,
+        by=by,
+        reason=reason,
+        pseudonym=rules.pseudonyms.of(queued.command.person),
+        leaves=made.leaves,
+        records=made.sealed,
+        content="answer" if evidence else None,
+        events=made.events,
+        settles=None if asked is None else (asked.number, *reviewing.settling(asked, happening)),
+    )

@@ -47,7 +47,7 @@ class Walk(Protocol):
     """What becomes of one dispatch, as a step to be written: `outbound.walk`. Pure, but for bodies from the courier."""
 
     def judge(self, held: Held, at: datetime) -> Step:
-        """Permit and compose what is queued: COMPOSE, REFER or DENY."""
+        """Permit and compose what is queued, what people have answered set aside: COMPOSE, REFER or DENY."""
         ...
 
     def still(self, held: Held, at: datetime) -> Step | None:
@@ -152,6 +152,8 @@ class Worker:
         if wanted is not None and wanted.happening is not Happening.BEGIN:
             code = _CODES.get((held.state, wanted.happening))
             return self.walk.end(held, wanted.happening, code, at, by=wanted.by, reason=wanted.reason)
+        if held.state is State.REFERRED and at < held.expires:
+            return self.walk.end(held, Happening.DENY, endings.REVIEW_EXPIRED, at)
         if pacing.over(held, at):
             return self.walk.end(held, Happening.EXPIRE, pacing.expiry(held.state), at)
         if isinstance(job.way, Mailbox):
@@ -270,6 +272,7 @@ class Worker:
 _CODES = {
     **{(state, Happening.WITHDRAW): endings.WITHDRAWN for state in State},
     (State.UNRESOLVED, Happening.DISPROVE): endings.EXPIRED,
+    (State.REFERRED, Happening.DENY): endings.REVIEW_DENIED,
 }
 """Why, where a person has decided."""
 

@@ -15,7 +15,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from gateway.config import Lagrum
+from gateway.config.law import Lagrum
 
 _NAMES: Final = {
     "socialförsäkringsbalken": "2010:110",
@@ -25,7 +25,9 @@ _NAMES: Final = {
 """Acts that need no number in ordinary use."""
 
 _PARAGRAPH: Final = re.compile(r"(?:(\d+(?: [a-z])?) ?kap\.? ?)?(\d+(?: ?[a-z])?) ?§")
-_NUMBER: Final = re.compile(r"\b(\d{4}:\d{1,4})\b")
+_ARTICLE: Final = re.compile(r"\b(?:artikel|art\.) ?(\d+)\b")
+_NUMBER: Final = re.compile(r"\b(\d{4}:\d{1,4}|(?<=nr )\d{1,4}/\d{4})\b")
+"""Of an act in Svensk författningssamling, `2010:110`, or of the Union, `nr 883/2004`."""
 _WORD: Final = re.compile(r"[a-zåäöé]+")
 
 
@@ -35,6 +37,8 @@ def normal(text: str) -> str:
     folded = " ".join(unicodedata.normalize("NFC", text).casefold().split())
     paragraphs = {f"{chapter or '-'}:{paragraph.replace(' ', '')}" for chapter, paragraph in _PARAGRAPH.findall(folded)}
     acts = {*_NUMBER.findall(folded), *(_NAMES[word] for word in _WORD.findall(folded) if word in _NAMES)}
+    if any("/" in act for act in acts):
+        paragraphs = {f"-:{article}" for article in _ARTICLE.findall(folded)}
     if len(acts) != 1 or not paragraphs:
         return folded
     return " ".join([*acts, *sorted(paragraphs)])
@@ -44,7 +48,13 @@ _STYCKE: Final = ("första", "andra", "tredje", "fjärde", "femte", "sjätte", "
 
 
 def written(row: Lagrum) -> str:
-    """Return a paragraph as it is cited: `9 kap. 1 § förordningen (2017:819) om …`, `7 § fjärde stycket lagen (…)`."""
+    """Return a paragraph as it is cited: `9 kap. 1 § förordningen (2017:819) om …`, `7 § fjärde stycket lagen (…)`.
+
+    An article of the Union's: `artikel 76 förordning (EG) nr 883/2004 om …`.
+    """
+    number = _NUMBER.search(row.forfattning)
+    if number is not None and "/" in number.group(1):
+        return f"artikel {row.paragraf} {row.forfattning}"
     parts = [f"{row.kapitel} kap."] if row.kapitel is not None else []
     parts.append(f"{row.paragraf} §")
     if row.stycke is not None:

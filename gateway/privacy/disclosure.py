@@ -1,31 +1,16 @@
 """Why may this go out? Our own questions and messages are disclosures: a question tells that the person has a case.
 
 JO 2031-2015 criticised questions on the wrong basis and for too long a period. So whoever asks names the basis, for
-each recipient, and it is checked, never searched for: a basis that happened to fit would make any question lawful. The
-gates, in this order; the first that fails decides:
+each recipient, and it is checked, never searched for: a basis that happened to fit would make any question lawful.
 
-1. asker and purpose: a system of ours that may use this contract, for a purpose of the closed list that is for this
-   direction (`purposes.ASKING`, `TELLING`) and for this asker;
-2. basis: there by that name, for this contract and kind of information (that its direction is the contract's is held at
-   start, as are its approvals), valid on the Swedish day of the decision, and for this purpose;
-3. paragraphs: every one of them in force on the day that is its own. The event's days are those that are asked about,
-   all of them: a period that reaches over a change of law is judged by both texts. Without a period it is the first day
-   of what the case is about;
-4. recipient: of the type that the basis is about;
-5. need: a case, on a benefit of the closed list, which is one of the basis' benefits if it names any;
-6. consent, where the basis rests on it: for this type of recipient, on the day of the decision;
-7. suspicion, where the basis wants it: the reference to its written reasons;
-8. fields: all of them the contract's; those that are required are there and say something;
-9. period: within what the case is about, and no longer than the basis allows. Never cut: who asks must know what was
-   asked;
-10. category: nothing forbidden is meant for this very recipient (an employer gets no diagnosis). What is forbidden
-    among the fields that all recipients share is taken away, because another recipient may have it;
-11. what is left: fields that the basis names, less those that protection withholds. Surplus is taken away and reported.
-    Where nothing is left to say, or to ask for, nothing goes.
+First, who of ours: a system that may use this contract (`config/askers.toml`). Then the gates of `gates`, as they are
+asked on the way out: this module makes a request of one recipient's part of a command, and a decision of what the gates
+say. It compares no law and no purpose itself.
 
-Then what only a person may decide (REFER), all that applies: a required field that protection withholds; free text,
-unless the basis' standing decision covers it, which it says by not naming free text as `referred`; other categories
-that the basis leaves to a person; a paragraph that weighs interests, without a standing decision.
+The days of the event are those that are asked about, all of them: a period that reaches over a change of law is judged
+by both texts. Without a period it is the first day of what the case is about. What is forbidden among the fields that
+all recipients share is taken away, because another recipient may have it; meant for this very one it denies (an
+employer gets no diagnosis). Surplus is taken away and reported.
 
 Protected identity. Fields that locate are withheld of whoever is protected, and of whoever is not known not to be: what
 has gone out cannot be taken back, so unknown is treated as protected. Free text may locate too, so then a person reads
@@ -38,21 +23,26 @@ The same law, command and knowledge give the same decision. Nothing is read, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway import endings
+from gateway.config.law import SENT, Direction
 from gateway.dispatch import Citation, Command, Interaction, Permitted, Queued
 from gateway.errors import PurposeError
-from gateway.message import Decision, Labels, Outcome, Protection, Value, Withheld
-from gateway.privacy import protected, purposes
-from gateway.privacy.law import Disclosure, InForce, Law
+from gateway.message import Decision, Outcome, Protection, Value, Withheld
+from gateway.privacy import engine, protected, referral
+from gateway.privacy.law import Law, cited
 from gateway.privacy.reasons import Reason
+from gateway.privacy.request import Actor, CaseProof, Consent, Party, Request
+from gateway.privacy.rule import InForce, Rule
+from gateway.privacy.setting import NOTHING, Setting, Way, divided, says
+from gateway.review import NOTHING as UNANSWERED
+from gateway.review import Answered
 from gateway.swedish import swedish_day
 
-_FOR = {Interaction.ASK: purposes.ASKING, Interaction.SEND: purposes.TELLING}
-_BENEFITS = frozenset(purposes.Benefit)
+_DIRECTIONS = {Interaction.ASK: Direction.FK_QUESTION, Interaction.SEND: Direction.FK_PUSH}
 
 
 class Stopped(PurposeError):  # noqa: N818  # what becomes of a dispatch, and no fault of anybody's
@@ -67,36 +57,52 @@ class Stopped(PurposeError):  # noqa: N818  # what becomes of a dispatch, and no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meant:
-    """A dispatch, and all that it is judged by."""
+    """A dispatch, the version of the basis that it names, and what is known of the person."""
 
     queued: Queued
-    by: Disclosure
-    partner_type: str
     kind: str
-    today: date
-    """The Swedish day of the decision."""
+    rule: Rule
     fields: Mapping[str, Value]
     """What is common to all recipients, and what is only for this one."""
     protection: Protection
 
-    @property
-    def command(self) -> Command:
-        return self.queued.command
-
-    @property
-    def days(self) -> tuple[date, date]:
-        """First and last day of the event."""
-        period = self.command.period
-        return (period.first, period.last) if period is not None else (self.command.case.period.first,) * 2
-
-    def in_force(self) -> InForce | None:
-        by_event = self.by.rule.by_event.through(*self.days)
-        by_decision = self.by.rule.by_decision.on(self.today)
-        return None if by_event is None or by_decision is None else by_event.also(by_decision)
+    def decided(
+        self,
+        outcome: Outcome,
+        reasons: tuple[str, ...],
+        *,
+        on: InForce | None = None,
+        granted: Mapping[str, Value] | None = None,
+        withheld: tuple[Withheld, ...] = (),
+    ) -> Decision:
+        """Return a decision. It names the basis only if it is of the register: an unknown name may be anything."""
+        return Decision(
+            record=self.queued.recipient.position,
+            kind=self.kind,
+            person=self.queued.command.person,
+            outcome=outcome,
+            quarantined=False,
+            reasons=reasons,
+            basis=self.rule.basis or None,
+            lagrum=() if on is None else on.versions,
+            fields=granted or {},
+            withheld=withheld,
+            protection=self.protection,
+            learned=None,
+            stated_at=0,
+            labels=self.rule.labels if outcome is Outcome.PERMIT else None,
+        )
 
 
 def permit(  # noqa: PLR0913  # each a fact from another room
-    queued: Queued, law: Law, known: protected.Known, *, partner_type: str, kind: str, at: datetime
+    queued: Queued,
+    law: Law,
+    known: protected.Known,
+    *,
+    partner_type: str,
+    kind: str,
+    at: datetime,
+    answered: Answered = UNANSWERED,
 ) -> Permitted:
     """Judge what one recipient is to get.
 
@@ -107,214 +113,121 @@ def permit(  # noqa: PLR0913  # each a fact from another room
         partner_type: Of the recipient, as in its file.
         kind: The information type that goes out by the command's contract.
         at: When it is decided.
+        answered: What people have said yes to: set aside, and nothing else is.
 
     Raises:
         Stopped: DENY or REFER, with the whole decision.
     """
-    command, recipient = queued.command, queued.recipient
-    by = law.disclosures.get(recipient.basis)
-    protection = known(command.person)
-    reason = next(_asker(command, law), Reason.BASIS_UNKNOWN if by is None else None)
-    if by is None or reason is not None:
-        raise Stopped(_decision(queued, kind, protection, Outcome.DENY, (reason or Reason.BASIS_UNKNOWN,)))
+    command, today, (first, last) = queued.command, swedish_day(at), _days(queued.command)
     meant = _Meant(
         queued=queued,
-        by=by,
-        partner_type=partner_type,
         kind=kind,
-        today=swedish_day(at),
-        fields={**command.fields, **recipient.fields},
-        protection=protection,
+        rule=_rule(law, queued.recipient.basis, first, today),
+        fields={**command.fields, **queued.recipient.fields},
+        protection=known(command.person),
     )
-    in_force = meant.in_force()
-    reason = next(_denies(meant, in_force), None)
-    if in_force is None or reason is not None:
-        reasons = (reason or Reason.LAGRUM_NOT_IN_FORCE,)
-        raise Stopped(_decision(queued, kind, protection, Outcome.DENY, reasons, by=by))
-    return _released(meant, in_force, law)
-
-
-def _released(meant: _Meant, in_force: InForce, law: Law) -> Permitted:
-    """Return what may go, or raise Stopped where nothing is left, or where a person must decide."""
-    fields, withheld = _divided(meant)
-    reasons: tuple[str, ...] = tuple(dict.fromkeys(_to_a_person(meant, fields, withheld, in_force)))
-    outcome = Outcome.REFER if reasons else Outcome.PERMIT
-    if not any(map(_says, fields.values())):
-        outcome, reasons = Outcome.DENY, (Reason.NOTHING_LEFT,)
+    reason = _asker(command, law)
+    if reason is not None:
+        raise Stopped(meant.decided(Outcome.DENY, (reason,)))
+    setting = Setting(
+        way=Way.OUT,
+        today=today,
+        in_force=engine.paragraphs(meant.rule, first, last, today),
+        strict=engine.strict(law),
+        rules=law.rules,
+        words=law.words,
+        hides=protected.withholds(meant.protection, (), lambda _: meant.protection),
+        answered=referral.holds(answered, meant.rule.basis, meant.protection),
+    )
+    outcome, reasons = engine.outcome(engine.walk(_request(meant, law, partner_type, first), meant.rule, setting))
     if outcome is not Outcome.PERMIT:
-        raise Stopped(_decision(meant.queued, meant.kind, meant.protection, outcome, reasons, by=meant.by, on=in_force))
-    first, _ = meant.days
+        raise Stopped(meant.decided(outcome, reasons, on=setting.in_force))
+    return _released(meant, setting, law, first, answered)
+
+
+def _days(command: Command) -> tuple[date, date]:
+    """Return the first and the last day of the event."""
+    period = command.period
+    return (period.first, period.last) if period is not None else (command.case.period.first,) * 2
+
+
+def _rule(law: Law, basis: str, event: date, today: date) -> Rule:
+    """Return the version of the basis, if it is one for what the dispatcher carries."""
+    rule = engine.named(law, basis, event, today)
+    return rule if rule.direction in SENT and rule.contract is not None else NOTHING
+
+
+def _asker(command: Command, law: Law) -> Reason | None:
+    asker = law.askers.get(command.asker)
+    if asker is None:
+        return Reason.ASKER_UNKNOWN
+    allowed = command.contract in asker.contracts and command.contract in law.interactions
+    return None if allowed else Reason.CONTRACT_NOT_FOR_ASKER
+
+
+def _request(meant: _Meant, law: Law, partner_type: str, event: date) -> Request:
+    """Make a request of a command: its case proves itself, and what the contract settles is None."""
+    command, recipient = meant.queued.command, meant.queued.recipient
+    case, consent = command.case, command.consent
+    return Request(
+        id=command.id,
+        direction=_DIRECTIONS[law.interactions[command.contract]],
+        channel=None,
+        partner=Party(organisation=recipient.organisation or "", type=partner_type, system="", proved=None),
+        actor=Actor(
+            id=command.asker, role="", unit="", automated=True, mandate=frozenset(law.askers[command.asker].purposes)
+        ),
+        purpose=command.purpose,
+        lagrum=None,
+        basis=recipient.basis,
+        case=case.reference,
+        proof=CaseProof(open=True, case=case.reference, subject=command.person.number, capacity="", period=case.period),
+        benefit=case.benefit,
+        subject=command.person.number,
+        subject_role=None,
+        event=event,
+        period=command.period,
+        fields=frozenset(meant.fields),
+        trigger=None,
+        provenance=None,
+        protection=meant.protection,
+        environment=None,
+        audit_ready=None,
+        suspicion=command.suspicion,
+        consent=None
+        if consent is None or not says(consent.reference)
+        else Consent(reference=consent.reference, scope=consent.recipients, until=consent.until),
+        contract=command.contract,
+        kind=meant.kind,
+        shared=frozenset(command.fields.keys() - recipient.fields.keys()),
+        silent=frozenset(name for name, value in meant.fields.items() if not says(value)),
+    )
+
+
+def _released(meant: _Meant, setting: Setting, law: Law, event: date, answered: Answered) -> Permitted:
+    """Return what goes: the fields that the basis names, less those that protection withholds.
+
+    Where people were asked about a field that must be there and that protection withholds, their yes lets it go; and of
+    what may go they may have let only some fields pass.
+    """
+    rule = meant.rule
+    granted, less = divided(meant.fields, rule, setting.hides)
+    if setting.hides in setting.answered:
+        granted += [name for name, reason in less if reason is setting.hides and name in rule.required]
+        less = [(name, reason) for name, reason in less if name not in granted]
+    granted, less = referral.passing(answered, granted, less)
+    if answered.fields is not None and not rule.required.issubset(granted):
+        raise Stopped(meant.decided(Outcome.DENY, (Reason.FIELD_REQUIRED,), on=setting.in_force))
+    withheld = tuple(Withheld(field=name, reason=reason) for name, reason in less)
     return Permitted(
         queued=meant.queued,
-        decision=_decision(
-            meant.queued,
-            meant.kind,
-            meant.protection,
+        decision=meant.decided(
             Outcome.PERMIT,
             tuple(dict.fromkeys(item.reason for item in withheld)),
-            by=meant.by,
-            on=in_force,
-            fields=fields,
+            on=setting.in_force,
+            granted={name: meant.fields[name] for name in granted},
             withheld=withheld,
         ),
-        citation=Citation(purpose=meant.by.outbound.purpose_text, lagrum=meant.by.cited(first, meant.today)),
+        citation=Citation(purpose=meant.rule.purpose_text or "", lagrum=cited(meant.rule, event, setting.today)),
         policy=law.policy,
-    )
-
-
-def _asker(command: Command, law: Law) -> Iterator[Reason]:
-    asker, interaction = law.askers.get(command.asker), law.interactions.get(command.contract)
-    if asker is None:  # 1
-        yield Reason.ASKER_UNKNOWN
-    elif command.contract not in asker.contracts or interaction is None:
-        yield Reason.CONTRACT_NOT_FOR_ASKER
-    elif command.purpose not in set(purposes.Purpose):
-        yield Reason.PURPOSE_UNKNOWN
-    elif command.purpose not in _FOR[interaction]:
-        yield Reason.PURPOSE_NOT_FOR_DIRECTION
-    elif command.purpose not in asker.purposes:
-        yield Reason.PURPOSE_NOT_FOR_ASKER
-
-
-def _denies(meant: _Meant, in_force: InForce | None) -> Iterator[Reason]:
-    yield from _basis(meant)  # 2
-    if in_force is None:  # 3
-        yield Reason.LAGRUM_NOT_IN_FORCE
-    if meant.by.rule.partner_type != meant.partner_type:  # 4
-        yield Reason.PARTNER_TYPE_MISMATCH
-    yield from _need(meant)  # 5
-    yield from _consent(meant)  # 6
-    if meant.by.outbound.suspicion and not _says(meant.command.suspicion):  # 7
-        yield Reason.SUSPICION_MISSING
-    if not meant.by.declared.issuperset(meant.fields):  # 8
-        yield Reason.FIELD_UNKNOWN
-    if not all(_says(meant.fields.get(name)) for name in meant.by.required):
-        yield Reason.FIELD_REQUIRED
-    yield from _period(meant)  # 9
-    if not meant.by.rule.forbidden_fields.isdisjoint(meant.queued.recipient.fields):  # 10
-        yield Reason.FORBIDDEN_CATEGORY
-
-
-def _basis(meant: _Meant) -> Iterator[Reason]:
-    by, rule = meant.by, meant.by.rule
-    if (by.contract, by.kind) != (meant.command.contract, meant.kind):
-        yield Reason.BASIS_OTHER_CONTENT
-    if meant.today < rule.valid_from:
-        yield Reason.BASIS_NOT_YET_VALID
-    if meant.today > rule.valid_until:
-        yield Reason.BASIS_EXPIRED
-    if meant.command.purpose not in rule.labels.purposes:
-        yield Reason.PURPOSE_NOT_IN_BASIS
-
-
-def _need(meant: _Meant) -> Iterator[Reason]:
-    case, benefits = meant.command.case, meant.by.rule.labels.benefits
-    if not _says(case.reference):
-        yield Reason.CASE_MISSING
-    if case.benefit not in _BENEFITS:
-        yield Reason.BENEFIT_UNKNOWN
-    if benefits is not None and case.benefit not in benefits:
-        yield Reason.BENEFIT_NOT_IN_BASIS
-
-
-def _consent(meant: _Meant) -> Iterator[Reason]:
-    consent = meant.command.consent
-    if not meant.by.outbound.consent:
-        return
-    if consent is None or not _says(consent.reference):
-        yield Reason.CONSENT_MISSING
-    elif meant.partner_type not in consent.recipients:
-        yield Reason.CONSENT_OTHER_RECIPIENT
-    elif consent.until < meant.today:
-        yield Reason.CONSENT_EXPIRED
-
-
-def _period(meant: _Meant) -> Iterator[Reason]:
-    period, case, longest = meant.command.period, meant.command.case.period, meant.by.outbound.longest_period
-    if period is None:
-        if longest is not None:
-            yield Reason.PERIOD_MISSING
-        return
-    if period.last < period.first or not period.within(case):
-        yield Reason.PERIOD_OUTSIDE_CASE
-    if longest is not None and (period.last - period.first).days + 1 > longest:
-        yield Reason.PERIOD_TOO_LONG
-
-
-def _divided(meant: _Meant) -> tuple[dict[str, Value], tuple[Withheld, ...]]:
-    """Return the fields that may go, and those that may not, each with its reason."""
-    rule, hides = meant.by.rule, protected.withholds(meant.protection, (), lambda _: meant.protection)
-    granted: dict[str, Value] = {}
-    withheld: list[Withheld] = []
-    for name, value in meant.fields.items():
-        if name in rule.forbidden_fields:
-            withheld.append(Withheld(field=name, reason=Reason.FORBIDDEN_CATEGORY))
-        elif name not in rule.fields:
-            withheld.append(Withheld(field=name, reason=Reason.FIELD_NOT_IN_BASIS))
-        elif hides is not None and name in meant.by.locating:
-            withheld.append(Withheld(field=name, reason=hides))
-        else:
-            granted[name] = value
-    return granted, tuple(withheld)
-
-
-def _to_a_person(
-    meant: _Meant, fields: Mapping[str, Value], withheld: tuple[Withheld, ...], in_force: InForce
-) -> Iterator[Reason]:
-    for item in withheld:
-        if item.field in meant.by.required:
-            yield Reason(item.reason)
-    hides = meant.protection is not Protection.NONE
-    said = {name for name, value in fields.items() if _says(value)}
-    referred = meant.by.rule.referred.keys() & said
-    if (meant.by.free_text & said) and (hides or meant.by.free_text & referred):
-        yield Reason.FREE_TEXT
-    if referred - meant.by.free_text:
-        yield Reason.REFERRED_CATEGORY
-    if in_force.open_test:
-        yield Reason.BALANCING_TEST_OPEN
-
-
-def _says(value: Value) -> bool:
-    """Say whether a value says anything: a text with a letter or a digit, a number, a truth value, a row that does."""
-    match value:
-        case None:
-            return False
-        case str():
-            return any(character.isalnum() for character in value)
-        case tuple():
-            return any(_says(inner) for row in value for inner in row.values())
-        case _:
-            return True
-
-
-def _decision(  # noqa: PLR0913  # a decision's own parts
-    queued: Queued,
-    kind: str,
-    protection: Protection,
-    outcome: Outcome,
-    reasons: tuple[str, ...],
-    *,
-    by: Disclosure | None = None,
-    on: InForce | None = None,
-    fields: Mapping[str, Value] | None = None,
-    withheld: tuple[Withheld, ...] = (),
-) -> Decision:
-    """Return a decision. It names the basis only if it is of the register: an unknown name may be anything."""
-    labels: Labels | None = by.rule.labels if by is not None and outcome is Outcome.PERMIT else None
-    return Decision(
-        record=queued.recipient.position,
-        kind=kind,
-        person=queued.command.person,
-        outcome=outcome,
-        quarantined=False,
-        reasons=reasons,
-        basis=None if by is None else by.rule.basis,
-        lagrum=() if on is None else on.versions,
-        fields=fields or {},
-        withheld=withheld,
-        protection=protection,
-        learned=None,
-        stated_at=0,
-        labels=labels,
     )

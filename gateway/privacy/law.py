@@ -1,55 +1,36 @@
 """The law as data, validated and indexed: what may pass is in `config/law/`, and nothing of it is in code.
 
-`Law.build` reads every row once and refuses what a lawyer, a reviewer or the law itself would refuse: an unknown
-purpose, paragraph, contract, kind or field; two versions of a paragraph on the same day; a basis approved by its author
-or by fewer than two; health data collected for a purpose that may not have it (SFB 114 kap. 11 §). What is left is a
-table, (contract, kind) -> rules in the file's order, that `purpose.permit` walks without looking anything up twice.
-Bases for what goes out are a table of their own, by id: the asker names one, and `disclosure.permit` checks that one.
+`Law.build` reads every row once and refuses what a lawyer, a reviewer or the law itself would refuse (`register`,
+`outward`). What is left is rules: every version of every basis, compiled, by the basis' id. A request names its basis
+and finds it by that; the way in has its bases by (contract, kind), in the order of the files. Nothing is searched.
 
-Two days matter, and every paragraph says which is its own (`Lagrum.day`). Rules about the disclosure and the
-processing are those in force when we decide. Rules that begin with a period (lag (2024:1300), transitional rule 2: from
-the period January 2025) are those in force on the first day the data is about. A basis itself is valid or not on the
-day we decide. Days are Swedish days: law changes at midnight in Sweden, which is 23:00 or 22:00 UTC.
+Two days matter, and every row says which is its own (`day`). Rules about the disclosure and the processing are those in
+force when we decide. Rules that begin with a period (lag (2024:1300), transitional rule 2: from the period January
+2025) are those in force on the first day the data is about. Bases have versions as paragraphs have, and their `day`
+says in the same way which one counts. Days are Swedish days: law changes at midnight in Sweden, which is 23:00 or 22:00
+UTC.
+
+A row that nobody has read is in the rule all the same, marked: whether it may decide is asked when something is judged
+(`gates`), as a demonstration may show what production must leave to a person.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from gateway.config import Asker, Basis, Configuration, Lagrum, Outbound
+from gateway.config import Asker, Configuration
+from gateway.config.law import Basis, InformationField, Lagrum
 from gateway.dispatch import AskerId, Interaction
-from gateway.message import Category, ContractId, FieldSpec, Labels, PartnerId
-from gateway.privacy import citation, labels, outward, register
-from gateway.privacy.register import Agreements
+from gateway.message import Category, ContractId, PartnerId
+from gateway.privacy import citation, labels, obligations, outward, register
+from gateway.privacy.rows import Agreements, Fields, Kinds, Lagrums, Rows, in_force, relied_on
+from gateway.privacy.rule import SPECIAL, InForce, Rule
 from gateway.privacy.words import Words
 
-Kinds = Mapping[ContractId, Mapping[str, Mapping[str, FieldSpec]]]
-"""Contract -> kind of information -> field -> what it is, as the contracts declare them."""
-
-SPECIAL = frozenset({Category.HALSA, Category.KANSLIG, Category.BROTT})
-"""GDPR art. 9 and 10: forbidden wherever no basis says otherwise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
-    """The paragraphs of a basis that are in force together, and whether one leaves a balancing to a person."""
-
-    versions: tuple[str, ...]
-    """`id@version`, in the order of the basis."""
-    open_test: bool
-
-    def also(self, other: InForce) -> InForce:
-        """Return both together."""
-        if not other.versions:
-            return self
-        if not self.versions:
-            return other
-        return InForce(
-            versions=tuple(dict.fromkeys(self.versions + other.versions)), open_test=self.open_test or other.open_test
-        )
+_NOTHING = InForce(versions=(), open_test=False, unread=False, excluded=frozenset())
 
 
 class Timeline:
@@ -57,9 +38,9 @@ class Timeline:
 
     __slots__ = ("_answers", "_starts")
 
-    def __init__(self, ids: Iterable[str], rows: Mapping[str, tuple[Lagrum, ...]], *, decided: bool) -> None:
+    def __init__(self, ids: Iterable[str], lagrum: Lagrums, *, decided: bool) -> None:
         """`decided`: a standing decision has answered the balancing tests of these paragraphs."""
-        chosen = [rows[id_] for id_ in ids]
+        chosen = [lagrum[id_] for id_ in ids]
         starts = {date.min}
         for versions in chosen:
             for row in versions:
@@ -71,14 +52,21 @@ class Timeline:
 
     @staticmethod
     def _on(day: date, chosen: list[tuple[Lagrum, ...]], *, decided: bool) -> InForce | None:
-        rows = [next((row for row in versions if register.in_force(row, day)), None) for versions in chosen]
+        rows = [next((row for row in versions if in_force(row, day)), None) for versions in chosen]
         found = [row for row in rows if row is not None]
         if len(found) < len(rows):
             return None
         return InForce(
             versions=tuple(f"{row.id}@{row.version}" for row in found),
             open_test=not decided and any(row.test != "none" for row in found),
+            unread=any(not row.verified for row in found),
+            excluded=frozenset(secrecy for row in found for secrecy in row.secrecy_excluded),
         )
+
+    @property
+    def starts(self) -> Sequence[date]:
+        """The days on which the answer may become another, in order."""
+        return self._starts
 
     def on(self, day: date) -> InForce | None:
         """Return what is in force on a day; None if any paragraph has no version then."""
@@ -87,7 +75,7 @@ class Timeline:
     def through(self, first: date, last: date) -> InForce | None:
         """Return every version that is in force on some day of these; None if any paragraph has none on any of them."""
         begins, ends = bisect_right(self._starts, first) - 1, bisect_right(self._starts, last)
-        together = InForce(versions=(), open_test=False)
+        together = _NOTHING
         for answer in self._answers[begins : max(ends, begins + 1)]:
             if answer is None:
                 return None
@@ -96,59 +84,14 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One basis, compiled."""
-
-    basis: str
-    partner_type: str
-    valid_from: date
-    valid_until: date
-    """Inclusive."""
-    fields: frozenset[str]
-    forbidden: frozenset[Category]
-    forbidden_fields: frozenset[str]
-    """Fields of the kind whose category is forbidden."""
-    referred: Mapping[str, Category]
-    """Fields of the kind that the basis leaves to a person, whether or not it names them."""
-    cited: frozenset[str] | None
-    """Normalised by `citation.normal`."""
-    by_event: Timeline
-    by_decision: Timeline
-    labels: Labels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of information in one contract: what its fields are, and why they may pass."""
+    """One kind of information in one contract that comes in: what its fields are, and why they may pass."""
 
     rules: tuple[Rule, ...]
-    """In the file's order. Never added together: each is judged by itself."""
+    """Every version of every basis, in the files' order of bases. Never added together: each is judged by itself."""
     locating: frozenset[str]
     special_fields: frozenset[str]
     """Fields of a special category: they quarantine where no rule is left to judge by."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosure:
-    """One basis for what goes out, compiled."""
-
-    rule: Rule
-    contract: ContractId
-    kind: str
-    declared: frozenset[str]
-    """Every field that the contract has."""
-    required: frozenset[str]
-    """Fields without which it does not go: the basis', and those without which the contract has no message."""
-    locating: frozenset[str]
-    free_text: frozenset[str]
-    outbound: Outbound
-    cites: tuple[Lagrum, ...]
-    """The versions of the paragraph that the partner is told: the basis' first."""
-
-    def cited(self, event: date, decision: date) -> str:
-        """Return the paragraph as it is written to the partner, by the version of its own day (`Lagrum.day`)."""
-        day = event if self.cites[0].day == "event" else decision
-        return citation.written(next((row for row in self.cites if register.in_force(row, day)), self.cites[-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +100,28 @@ class Law:
 
     policy: str
     """Hex SHA-256 of the law files: which law decided."""
+    environment: str
+    """Of this installation: `production`, `test` or `demo`."""
+    rules: Mapping[str, tuple[Rule, ...]]
+    """Basis -> its versions, oldest first; bases in the files' order."""
     kinds: Mapping[tuple[ContractId, str], Kind]
+    """What comes in: contract and kind of information -> why it may."""
     partner_types: Mapping[PartnerId, str]
     words: Words
-    disclosures: Mapping[str, Disclosure]
-    """Basis -> what it lets out."""
     interactions: Mapping[ContractId, Interaction]
     """What goes out by each contract: a question or a message."""
     askers: Mapping[AskerId, Asker]
+
+    def version(self, basis: str, event: date | None, decision: date) -> Rule | None:
+        """Return the version of a basis that counts: by the first day of the event, or by the day of the decision.
+
+        None where no basis has that id, none of its versions holds on its day, or that day is not known.
+        """
+        for rule in self.rules.get(basis, ()):
+            day = event if rule.by_event_day else decision
+            if day is not None and rule.valid_from <= day <= rule.valid_until:
+                return rule
+        return None
 
     @classmethod
     def build(cls, configuration: Configuration, kinds: Kinds, agreements: Agreements | None = None) -> Law:
@@ -176,81 +133,102 @@ class Law:
             agreements: The contracts that go out; None where nothing does, and then no basis and no asker may say so.
 
         Raises:
-            ConfigError: names the row, what is wrong and what is accepted.
+            ConfigError: names file, row and key, what is wrong and what to do.
         """
         agreements = agreements or {}
-        rows = register.versions(configuration.lagrum)
-        register.check(configuration, rows, kinds, agreements)
-        outward.check(configuration, rows, kinds, agreements)
+        rows = Rows.of(configuration, kinds, agreements)
+        register.check(rows)
+        outward.check(rows)
+        rules = {id_: tuple(_rule(basis, rows) for basis in versions) for id_, versions in rows.bases.items()}
         return cls(
             policy=configuration.policy,
-            kinds={
-                (contract, kind): _kind(contract, kind, fields, configuration.bases, rows)
-                for contract, by_kind in kinds.items()
-                for kind, fields in by_kind.items()
-            },
+            environment=configuration.gateway.environment,
+            rules=rules,
+            kinds=dict(_kinds(rules, rows)),
             partner_types={partner.id: partner.partner_type for partner in configuration.partners.values()},
             words=Words(configuration.categories),
-            disclosures={
-                basis.id: _disclosure(basis, basis.outbound, kinds, agreements, rows)
-                for basis in configuration.bases
-                if basis.outbound is not None
-            },
             interactions={contract: agreed.interaction for contract, agreed in agreements.items()},
             askers=configuration.askers,
         )
 
 
-def _kind(
-    contract: ContractId,
-    kind: str,
-    fields: Mapping[str, FieldSpec],
-    bases: tuple[Basis, ...],
-    rows: Mapping[str, tuple[Lagrum, ...]],
-) -> Kind:
-    return Kind(
-        rules=tuple(
-            _rule(basis, fields, rows)
-            for basis in bases
-            if basis.inward and (basis.contract, basis.kind) == (contract, kind)
-        ),
-        locating=frozenset(name for name, spec in fields.items() if spec.locating),
-        special_fields=frozenset(name for name, spec in fields.items() if spec.category in SPECIAL),
-    )
+def cited(rule: Rule, event: date, decision: date) -> str:
+    """Return the paragraph of a rule as it is written to the partner, by the version of its own day (`Lagrum.day`)."""
+    day = event if rule.cites[0].day == "event" else decision
+    return citation.written(next((row for row in rule.cites if in_force(row, day)), rule.cites[-1]))
 
 
-def _rule(basis: Basis, fields: Mapping[str, FieldSpec], rows: Mapping[str, tuple[Lagrum, ...]]) -> Rule:
-    relied = register.relied_on(basis, rows)
+def _kinds(rules: Mapping[str, tuple[Rule, ...]], rows: Rows) -> Iterator[tuple[tuple[ContractId, str], Kind]]:
+    inward: dict[tuple[ContractId, str], list[Rule]] = {}
+    for id_, (first, *_) in rows.bases.items():
+        if first.inward and first.contract is not None:
+            inward.setdefault((first.contract, first.kind), []).extend(rules[id_])
+    for contract, by_kind in rows.kinds.items():
+        for kind, fields in by_kind.items():
+            yield (
+                (contract, kind),
+                Kind(
+                    rules=tuple(inward.get((contract, kind), ())),
+                    locating=frozenset(name for name, spec in fields.items() if spec.locating),
+                    special_fields=_of(fields, SPECIAL),
+                ),
+            )
+
+
+def _of(fields: Fields, categories: Iterable[Category]) -> frozenset[str]:
+    chosen = frozenset(categories)
+    return frozenset(name for name, spec in fields.items() if spec.category in chosen)
+
+
+def _rule(basis: Basis, rows: Rows) -> Rule:
+    fields, lagrum = rows.fields(basis), rows.lagrum
+    relied = relied_on(basis, lagrum)
     decided = basis.standing_decision is not None
-    forbidden = frozenset(basis.forbidden)
+    agreed = rows.agreements.get(basis.contract) if basis.contract is not None and not basis.inward else None
     return Rule(
         basis=basis.id,
-        partner_type=basis.partner_type,
+        direction=basis.direction,
+        partner_types=frozenset(basis.partner_types),
+        contract=basis.contract,
+        kind=basis.kind,
+        by_event_day=basis.day == "event",
         valid_from=basis.giltig_fom,
         valid_until=basis.giltig_tom or date.max,
+        declared=frozenset(fields),
         fields=frozenset(basis.fields),
-        forbidden=forbidden,
-        forbidden_fields=frozenset(name for name, spec in fields.items() if spec.category in forbidden),
+        required=frozenset(basis.required) | (frozenset() if agreed is None else agreed.mandatory),
+        forbidden=frozenset(basis.forbidden),
+        forbidden_fields=_of(fields, basis.forbidden),
+        special_fields=_of(fields, SPECIAL),
+        health_fields=_of(fields, {Category.HALSA}),
+        sensitive_fields=_of(fields, {Category.KANSLIG}),
         referred={name: spec.category for name, spec in fields.items() if spec.category in basis.referred},
+        locating=frozenset(name for name, spec in fields.items() if spec.locating),
+        free_text=_of(fields, {Category.FRITEXT}),
+        secrecy=_secrecy(fields),
         cited=None if basis.cited is None else frozenset(map(citation.normal, basis.cited)),
-        by_event=Timeline((id_ for id_ in relied if rows[id_][0].day == "event"), rows, decided=decided),
-        by_decision=Timeline((id_ for id_ in relied if rows[id_][0].day == "decision"), rows, decided=decided),
+        lagrum=frozenset(basis.lagrum),
+        purposes=frozenset(basis.purposes),
+        benefits=None if basis.benefits is None else frozenset(basis.benefits),
+        subject_roles=frozenset(basis.subject_roles),
+        any_of=basis.any_of,
+        triggers=frozenset(basis.triggers),
+        channels=frozenset(basis.channels),
+        consent=basis.consent,
+        suspicion=basis.suspicion,
+        longest_period=basis.longest_period,
+        standing=decided,
+        verified=basis.verified,
+        obligations=obligations.of(basis, rows.cited(basis), {fields[name].category for name in basis.fields}),
+        purpose_text=basis.purpose_text,
+        cites=lagrum[basis.lagrum[0]],
+        by_event=Timeline((id_ for id_ in relied if lagrum[id_][0].day == "event"), lagrum, decided=decided),
+        by_decision=Timeline((id_ for id_ in relied if lagrum[id_][0].day == "decision"), lagrum, decided=decided),
         labels=labels.of(basis),
     )
 
 
-def _disclosure(
-    basis: Basis, outbound: Outbound, kinds: Kinds, agreements: Agreements, rows: Mapping[str, tuple[Lagrum, ...]]
-) -> Disclosure:
-    fields = kinds[basis.contract][basis.kind]
-    return Disclosure(
-        rule=_rule(basis, fields, rows),
-        contract=basis.contract,
-        kind=basis.kind,
-        declared=frozenset(fields),
-        required=frozenset(outbound.required) | agreements[basis.contract].mandatory,
-        locating=frozenset(name for name, spec in fields.items() if spec.locating),
-        free_text=frozenset(name for name, spec in fields.items() if spec.category is Category.FRITEXT),
-        outbound=outbound,
-        cites=rows[basis.lagrum[0]],
-    )
+def _secrecy(fields: Fields) -> dict[str, str]:
+    """Return field -> the secrecy that covers it. Contracts name none: what they carry is FK's own or for FK."""
+    found = ((name, spec.secrecy) for name, spec in fields.items() if isinstance(spec, InformationField))
+    return {name: secrecy for name, secrecy in found if secrecy is not None}

@@ -1,53 +1,56 @@
 """Why may this pass? Each record is judged by each basis for its kind: PERMIT, DENY or REFER, and denied by default.
 
-The gates, tried in this order for each basis (the numbers are the order; the first that fails decides):
-
-1. category: a forbidden kind of data has come, as a known field or given away by an unknown element's name. It comes
-   first because having received it is already processing: the whole message is stopped and sealed apart;
-2. partner: the basis is about this type of partner;
-3. basis: valid on the day of the decision;
-4. cited: what the partner itself cites is there and is what the basis accepts;
-5. paragraphs: every one of them has a version in force on the day that is its own;
-6. balancing: a paragraph that weighs interests needs a standing decision, else a person decides (REFER);
-7. a person first: free text, and other kinds of data the basis leaves to a person (REFER).
+The gates are those of `gates`, as they are asked on the way in: this module makes a request of a record, and a decision
+of what the gates say. It compares nothing itself.
 
 The best outcome of any one basis holds, the earliest in the file among equals. Two bases are never added together, so a
 field passes only if the basis that decided names it; and taking a basis away can never turn DENY into PERMIT. Then the
 fields: those the basis names, less those that protection withholds (`protected`).
 
 Everything a gate needs must be there. What is missing (a citation, a period's paragraph, a protection status) is never
-filled in: it denies or withholds.
+filled in: it denies or withholds. An answer to a question of ours has what the question had: its case's benefit,
+consent and suspicion. A message that comes by itself has none of them.
 
-What becomes of the message: any forbidden category refuses it whole (PURPOSE_QUARANTINED). All records denied refuse it
-(PURPOSE_DENIED). Otherwise it is accepted, record by record. A record that is REFERred gives no event: it lies sealed
-with its leaf until a person has decided, and a message of nothing but such records is accepted too, because it came as
-agreed and may not be lost while it waits. A message without records (a notice that nobody changed) has nothing to deny.
+What becomes of the message: any forbidden category refuses it whole (PURPOSE_QUARANTINED), unless some basis lets the
+record in. All records denied refuse it (PURPOSE_DENIED). Otherwise it is accepted, record by record. A record that is
+REFERred gives no event: it lies sealed with its leaf until a person has decided, and a message of nothing but such
+records is accepted too, because it came as agreed and may not be lost while it waits. A message without records (a
+notice that nobody changed) has nothing to deny.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache, partial
 
 from gateway import codes
-from gateway.dispatch import Answered
+from gateway.config.law import Direction
+from gateway.dispatch import Answered, Command
 from gateway.errors import PurposeError
 from gateway.message import (
     Category,
     ContractId,
     Decision,
+    Facts,
     Outcome,
     Permitted,
+    Protection,
     Record,
     Valid,
-    Value,
     Withheld,
 )
-from gateway.privacy import citation, protected
-from gateway.privacy.law import SPECIAL, InForce, Kind, Law, Rule
+from gateway.privacy import engine, protected, referral
+from gateway.privacy.law import Kind, Law
 from gateway.privacy.reasons import Reason
+from gateway.privacy.request import Consent, Party, Request
+from gateway.privacy.rule import SPECIAL, InForce, Rule
+from gateway.privacy.setting import Setting as Judging
+from gateway.privacy.setting import Way, divided, says
+from gateway.review import NOTHING as UNANSWERED
+from gateway.review import Answered as Answers
 from gateway.swedish import swedish_day
 
 _TOLD = 10
@@ -78,6 +81,12 @@ class Setting:
     """None where the partner has none: then every basis denies."""
     day: date
     """The Swedish day of the decision."""
+    answers: Command | None = None
+    """What it answers, where we asked."""
+    answered: Answers = UNANSWERED
+    """What people have said yes to, of one record."""
+    released: bool = False
+    """True where people let a quarantined message in, without what may not come: that is then no reason against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +107,83 @@ def permit(valid: Valid | Answered, law: Law, known: protected.Known) -> Permitt
         PurposeError: PURPOSE_QUARANTINED where a record carries a forbidden category; PURPOSE_DENIED where there are
             records and all are denied. The detail names positions and reason codes, nothing out of the message.
     """
-    setting = Setting(
-        contract=valid.provenance.contract,
-        partner_type=law.partner_types.get(valid.provenance.partner),
-        day=swedish_day(valid.provenance.received_at),
-    )
+    setting = _of(valid, law, valid.provenance.received_at)
     known = protected.within(valid.records, known)
-    decisions = tuple([decide(record, setting, law, known) for record in valid.records])
+    facts = _facts(setting)
+    decisions = tuple([
+        replace(decide(record, setting, law, known), facts=facts(record)) for record in valid.records
+    ])  # fmt: skip
     hold(decisions)
     return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
+
+
+def again(  # noqa: PLR0913  # the record, what is known, and what people answered
+    valid: Valid,
+    law: Law,
+    known: protected.Known,
+    *,
+    record: int | None,
+    answered: Answers,
+    at: datetime,
+    asked: Command | None = None,
+) -> Permitted:
+    """Judge one record of a message once more, by the law of now: what people have answered is set aside, nothing else.
+
+    Args:
+        valid: The message.
+        law: That of now.
+        known: What is known of persons now.
+        record: The record's position.
+        answered: What people said yes to.
+        at: When.
+        asked: What it answers, where we asked.
+    """
+    setting = replace(_of(valid, law, at), answered=answered, answers=asked)
+    known = protected.within(valid.records, known)
+    decisions = tuple([decide(one, setting, law, known) for one in valid.records if one.position == record])
+    return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
+
+
+def release(valid: Valid, law: Law, known: protected.Known, at: datetime) -> Permitted:
+    """Judge a quarantined message that people let in, by the law of now: of each record, only what a basis names.
+
+    Raises:
+        PurposeError: PURPOSE_DENIED where all records are denied even so.
+    """
+    setting = replace(_of(valid, law, at), released=True)
+    known = protected.within(valid.records, known)
+    decisions = tuple([decide(one, setting, law, known) for one in valid.records])
+    hold(decisions)
+    return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
+
+
+def _of(valid: Valid | Answered, law: Law, at: datetime) -> Setting:
+    return Setting(
+        contract=valid.provenance.contract,
+        partner_type=law.partner_types.get(valid.provenance.partner),
+        day=swedish_day(at),
+        answers=valid.signed.composed.queued.command if isinstance(valid, Answered) else None,
+    )
+
+
+def _facts(setting: Setting) -> Callable[[Record], Facts]:
+    """Return what says what a record was judged by: its leaf keeps it, to try later registers on (`replaying`)."""
+    asked = setting.answers
+    consent = None if asked is None else asked.consent
+    held = consent if consent is not None and says(consent.reference) else None
+    said = partial(
+        Facts,
+        answers=asked is not None,
+        benefit=None if asked is None else asked.case.benefit,
+        consent=None if held is None else (tuple(sorted(held.recipients)), held.until),
+        suspicion=asked is not None and asked.suspicion is not None,
+    )
+    return lambda record: said(
+        event=record.period_from,
+        fields=tuple(sorted(record.fields)),
+        cited=record.cited,
+        unknown=record.extensions,
+    )
 
 
 def hold(decisions: Sequence[Decision]) -> None:
@@ -126,13 +203,35 @@ def decide(record: Record, setting: Setting, law: Law, known: protected.Known) -
     """Judge one record by every basis for its kind; the best outcome holds."""
     kind = law.kinds.get((setting.contract, record.kind), _UNHEARD)
     gives_away = law.words.categories(record.extensions) if record.extensions else _NOTHING
+    request = _request(record, setting, gives_away)
+    strict = engine.strict(law)
     stops: list[_Stop] = []
+    asked = setting.answered is not UNANSWERED
+    protection = protected.status(record, known) if asked else Protection.UNKNOWN
     for rule in kind.rules:
-        judged = _judge(rule, record, setting, gives_away)
-        if isinstance(judged, InForce):
-            return _permitted(rule, judged.versions, record, kind, known)
-        stops.append(judged)
-    return _stopped(_best(stops, kind, record, gives_away), record, known)
+        in_force = engine.paragraphs(rule, record.period_from, record.period_from, setting.day)
+        judging = Judging(
+            way=Way.IN,
+            today=setting.day,
+            in_force=in_force,
+            strict=strict,
+            rules=law.rules,
+            words=law.words,
+            answered=referral.holds(setting.answered, rule.basis, protection) if asked else frozenset(),
+        )
+        found = engine.walk(_named(request, rule) if setting.released else request, rule, judging)
+        if not found and in_force is not None:
+            return _permitted(rule, in_force, record, kind, known, answered=setting.answered)
+        outcome, reasons = engine.outcome(found)
+        referred = in_force.versions if in_force is not None and outcome is Outcome.REFER else ()
+        stops.append(_Stop(outcome, rule.basis, reasons, referred))
+    stopped = _stopped(_best(stops, kind, record, gives_away), record, known)
+    return replace(stopped, quarantined=False) if setting.released else stopped
+
+
+def _named(request: Request, rule: Rule) -> Request:
+    """Return a request for what the basis names alone: what may not come is no part of what is released."""
+    return replace(request, fields=(request.fields or frozenset()) & (rule.fields - rule.forbidden_fields), given={})
 
 
 def coarse(decision: Decision) -> str:
@@ -150,35 +249,58 @@ def coarse(decision: Decision) -> str:
             return Coarse.OK_REDUCED if Reason.FIELD_NOT_IN_BASIS in decision.reasons else Coarse.OK
 
 
-def _judge(rule: Rule, record: Record, setting: Setting, gives_away: frozenset[Category]) -> InForce | _Stop:
-    """Try the gates in order; return the paragraphs that let the record pass, or why it stops."""
-    reason = _denies(rule, record, setting, gives_away)
-    if reason is not None:
-        return _Stop(Outcome.DENY, rule.basis, (reason,))
-    by_event, by_decision = rule.by_event.on(record.period_from), rule.by_decision.on(setting.day)
-    if by_event is None or by_decision is None:  # 5
-        return _Stop(Outcome.DENY, rule.basis, (Reason.LAGRUM_NOT_IN_FORCE,))
-    in_force = by_event.also(by_decision)
-    reasons = list(_to_a_person(rule, record)) if rule.referred else []  # 7
-    if in_force.open_test:  # 6
-        reasons.insert(0, Reason.BALANCING_TEST_OPEN)
-    if reasons:
-        return _Stop(Outcome.REFER, rule.basis, tuple(reasons), in_force.versions)
-    return in_force
+def _request(record: Record, setting: Setting, gives_away: frozenset[Category]) -> Request:
+    """Make a request of a record: what a message can say, and what our question said where it answers one."""
+    fields = frozenset(record.fields)
+    request = _arrived(setting.partner_type, record.period_from, fields, gives_away, record.cited)
+    if setting.answers is None:
+        return request
+    asked, consent = setting.answers, setting.answers.consent
+    return replace(
+        request,
+        direction=Direction.INBOUND_ANSWER,
+        benefit=asked.case.benefit,
+        suspicion=asked.suspicion,
+        consent=None
+        if consent is None or not says(consent.reference)
+        else Consent(reference=consent.reference, scope=consent.recipients, until=consent.until),
+    )
 
 
-def _denies(rule: Rule, record: Record, setting: Setting, gives_away: frozenset[Category]) -> Reason | None:
-    if not rule.forbidden_fields.isdisjoint(record.fields) or not rule.forbidden.isdisjoint(gives_away):  # 1
-        return Reason.FORBIDDEN_CATEGORY
-    if rule.partner_type != setting.partner_type:  # 2
-        return Reason.PARTNER_TYPE_MISMATCH
-    if setting.day < rule.valid_from:  # 3
-        return Reason.BASIS_NOT_YET_VALID
-    if setting.day > rule.valid_until:
-        return Reason.BASIS_EXPIRED
-    if rule.cited is not None and not _cites(rule.cited, record.cited):  # 4
-        return Reason.CITED_BASIS_MISMATCH
-    return None
+@lru_cache(maxsize=1024)
+def _arrived(
+    partner_type: str | None,
+    event: date,
+    fields: frozenset[str],
+    gives_away: frozenset[Category],
+    quoted: tuple[str, ...],
+) -> Request:
+    """Return the request that every such record makes: nothing of a person is in it, so most records share a few."""
+    return Request(
+        id=None,
+        direction=Direction.INBOUND_PUSH,
+        channel=None,
+        partner=None if partner_type is None else Party(organisation="", type=partner_type, system="", proved=None),
+        actor=None,
+        purpose=None,
+        lagrum=None,
+        basis=None,
+        case=None,
+        proof=None,
+        benefit=None,
+        subject=None,
+        subject_role=None,
+        event=event,
+        period=None,
+        fields=fields,
+        trigger=None,
+        provenance=None,
+        protection=None,
+        environment=None,
+        audit_ready=None,
+        given={category.value: category for category in gives_away},
+        quoted=quoted,
+    )
 
 
 def _best(stops: list[_Stop], kind: Kind, record: Record, gives_away: frozenset[Category]) -> _Stop:
@@ -190,37 +312,20 @@ def _best(stops: list[_Stop], kind: Kind, record: Record, gives_away: frozenset[
         special = not kind.special_fields.isdisjoint(record.fields) or not SPECIAL.isdisjoint(gives_away)
         return _Stop(Outcome.DENY, None, (Reason.NO_BASIS, *((Reason.FORBIDDEN_CATEGORY,) if special else ())))
     reasons = tuple(dict.fromkeys(reason for stop in stops for reason in stop.reasons))
-    return _Stop(Outcome.DENY, stops[0].basis if len(stops) == 1 else None, reasons)
+    named = {stop.basis for stop in stops}
+    return _Stop(Outcome.DENY, stops[0].basis if len(named) == 1 else None, reasons)
 
 
-def _cites(accepted: frozenset[str], cited: tuple[str, ...]) -> bool:
-    return bool(cited) and all(citation.normal(text) in accepted for text in cited)
-
-
-def _to_a_person(rule: Rule, record: Record) -> Iterator[Reason]:
-    categories = {rule.referred[name] for name in record.fields if name in rule.referred}
-    if Category.FRITEXT in categories:
-        yield Reason.FREE_TEXT
-    if categories - {Category.FRITEXT}:
-        yield Reason.REFERRED_CATEGORY
-
-
-def _permitted(rule: Rule, lagrum: tuple[str, ...], record: Record, kind: Kind, known: protected.Known) -> Decision:
-    """Let the fields through that the basis names, less those that protection withholds."""
+def _permitted(  # noqa: PLR0913  # the record, the basis, and what people have let pass
+    rule: Rule, in_force: InForce, record: Record, kind: Kind, known: protected.Known, *, answered: Answers
+) -> Decision:
+    """Let the fields through that the basis names, less those that protection or people withhold."""
     protection = protected.status(record, known)
     hides = None
     if not kind.locating.isdisjoint(record.fields):
         hides = protected.withholds(protection, record.related, known)
-    granted: dict[str, Value] = {}
-    withheld: list[Withheld] = []
-    for name, value in record.fields.items():
-        if name not in rule.fields:
-            # Before protection, so that what the sender may be told does not depend on the person (`coarse`).
-            withheld.append(Withheld(field=name, reason=Reason.FIELD_NOT_IN_BASIS))
-        elif hides is not None and name in kind.locating:
-            withheld.append(Withheld(field=name, reason=hides))
-        else:
-            granted[name] = value
+    granted, less = referral.passing(answered, *divided(record.fields, rule, hides))
+    withheld = tuple([Withheld(field=name, reason=reason) for name, reason in less])
     learned = protected.stated_by_source(record)
     return Decision(
         record=record.position,
@@ -230,9 +335,9 @@ def _permitted(rule: Rule, lagrum: tuple[str, ...], record: Record, kind: Kind, 
         quarantined=False,
         reasons=tuple(dict.fromkeys(item.reason for item in withheld)) if withheld else (),
         basis=rule.basis,
-        lagrum=lagrum,
-        fields=granted,
-        withheld=tuple(withheld),
+        lagrum=in_force.versions,
+        fields={name: record.fields[name] for name in granted} if withheld else record.fields,
+        withheld=withheld,
         protection=protection,
         learned=learned,
         stated_at=0 if learned is None else record.stated_at,

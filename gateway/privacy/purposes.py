@@ -2,7 +2,7 @@
 
 A purpose is a reason in socialförsäkringsbalken (SFB) 114 kap. for which Försäkringskassan may process personal data.
 There is no other reason and no free text: a purpose that is not in this list cannot be written in a basis, on a queue
-or in an event. Each purpose rests on a row in `config/law/lagrum.toml`, so that its wording has a version too.
+or in an event. Each purpose rests on a row in `config/law/lagrum/sfb.toml`, so that its wording has a version too.
 
 A basis for what partners send collects, so it names primary purposes only (8 §), and so does a basis for what we ask.
 The secondary ones (9 §) are about handing out. The open one (10 §, finalitetsprincipen) needs an assessment by a person
@@ -11,7 +11,10 @@ in each case: the gateway never applies it by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+
+from gateway.config.law import Direction
 
 
 class Purpose(StrEnum):
@@ -69,6 +72,16 @@ ASKING = COLLECTING
 TELLING = HANDING_OUT | {Purpose.UNDERLAG_RATTIGHET_SKYLDIGHET, Purpose.ARENDEHANDLAGGNING}
 """What we may tell others for by ourselves: to handle a case, and to hand out as the law says (8 § 1 and 3, 9 §)."""
 
+BY_DIRECTION: Mapping[Direction, frozenset[Purpose]] = {
+    Direction.INBOUND_PUSH: COLLECTING,
+    Direction.INBOUND_ANSWER: COLLECTING,
+    Direction.FK_QUESTION: ASKING,
+    Direction.FK_PUSH: TELLING,
+    Direction.PARTNER_QUESTION: HANDING_OUT,
+    Direction.FK_ANSWER: HANDING_OUT,
+}
+"""What each way may be for: a basis when it is read (`register`), a request when it is judged (`gates`)."""
+
 HEALTH = frozenset(
     {Purpose.UNDERLAG_RATTIGHET_SKYLDIGHET, Purpose.INFORMATION, Purpose.ARENDEHANDLAGGNING},
 )
@@ -81,24 +94,72 @@ SENSITIVE = frozenset({Purpose.UNDERLAG_RATTIGHET_SKYLDIGHET, Purpose.ARENDEHAND
 
 
 class Benefit(StrEnum):
-    """Benefits that a basis may lock data to and a queue may serve: those the bases' laws name, and no others."""
+    """Kinds of case, ours and the partners': those that the bases' laws name, and no others.
+
+    A basis locks data to some of them, a queue says which it handles, a question says which its case is.
+    """
 
     AKTIVITETSERSATTNING = "aktivitetsersattning"
     AKTIVITETSSTOD = "aktivitetsstod"
+    ALDREFORSORJNINGSSTOD = "aldreforsorjningsstod"
+    ALDERSPENSIONSAVGIFT = "alderspensionsavgift"
+    """How state old-age pension contributions are divided: F (2001:588) 7 § first paragraph 2."""
     ARBETSSKADELIVRANTA = "arbetsskadelivranta"
     ARBETSSKADESJUKPENNING = "arbetsskadesjukpenning"
     ASSISTANSERSATTNING = "assistansersattning"
+    BARNBIDRAG = "barnbidrag"
+    """Förlängt barnbidrag and flerbarnstillägg too (SFB 15-16 kap.)."""
+    BETALNINGSSKYLDIGHET_UNDERHALLSSTOD = "betalningsskyldighet_underhallsstod"
+    """What a parent is to pay back for underhållsstöd (SFB 19 kap.): lag (2001:181) 2 kap. 8 c §."""
+    BILSTOD = "bilstod"
     BOSTADSBIDRAG = "bostadsbidrag"
+    BOSTADSTILLAGG = "bostadstillagg"
+    EFTERLEVANDESTOD = "efterlevandestod"
     ETABLERINGSERSATTNING = "etableringsersattning"
     ETABLERINGSJOBB = "etableringsjobb"
     FORALDRAPENNING = "foraldrapenning"
     GRAVIDITETSPENNING = "graviditetspenning"
+    MERKOSTNADSERSATTNING = "merkostnadsersattning"
     NARSTAENDEPENNING = "narstaendepenning"
+    OMVARDNADSBIDRAG = "omvardnadsbidrag"
     REHABILITERINGSPENNING = "rehabiliteringspenning"
     SGI = "sgi"
     """Sjukpenninggrundande inkomst (SFB 25-26 kap.): no benefit, but what several are computed from."""
     SJUKERSATTNING = "sjukersattning"
+    SJUKFORSAKRINGSAVGIFT = "sjukforsakringsavgift"
+    """Särskild sjukförsäkringsavgift."""
     SJUKPENNING = "sjukpenning"
+    SMITTBARARPENNING = "smittbararpenning"
     TILLFALLIG_FORALDRAPENNING = "tillfallig_foraldrapenning"
     UNDERHALLSSTOD = "underhallsstod"
     UTVECKLINGSERSATTNING = "utvecklingsersattning"
+
+    # At the partners.
+    ATERKALLELSE_AV_ANVISNING = "aterkallelse_av_anvisning"
+    """Arbetsförmedlingen withdraws a referral to a programme: F (2017:819) 9 kap. 3 § 2."""
+    PROGRAMSTATISTIK = "programstatistik"
+    """Arbetsförmedlingen's statistics, forecasts and accounts: F (2017:819) 9 kap. 3 § 3."""
+    VARNING_AVSTANGNING = "varning_avstangning"
+    """Arbetsförmedlingen warns or suspends: F (2017:819) 9 kap. 3 § 1."""
+    ALDERSPENSION = "alderspension"
+    ARBETSLOSHETSERSATTNING = "arbetsloshetsersattning"
+    ARBETSPLATSKONTROLL = "arbetsplatskontroll"
+    """Joint inspections of workplaces: lag (2024:307) 4 §."""
+    BROTTSUTREDNING = "brottsutredning"
+    DATAANALYS_URVAL = "dataanalys_urval"
+    """Utbetalningsmyndigheten's analyses and selections: lag (2023:456) 8 §."""
+    EFTERLEVANDEPENSION = "efterlevandepension"
+    EKONOMISKT_BISTAND = "ekonomiskt_bistand"
+    FORDJUPAD_GRANSKNING = "fordjupad_granskning"
+    """Utbetalningsmyndigheten examines a named person: lag (2023:456) 9 §."""
+    ISF_GRANSKNING = "isf_granskning"
+    """A project of Inspektionen för socialförsäkringen: F (1980:995) 4 §, lag (2024:926) 12 §."""
+    PENSIONSRATT = "pensionsratt"
+    """Pensionsmyndigheten settles pension rights: F (2024:14) 4 § 1."""
+    STUDIESTARTSSTOD = "studiestartsstod"
+    STUDIESTOD = "studiestod"
+    TJANSTEPENSION = "tjanstepension"
+    TRANSAKTIONSKONTO = "transaktionskonto"
+    """Utbetalningsmyndigheten pays out: lagarna (2023:454) 2 § and (2023:456) 2 §."""
+    VARDAVGIFT = "vardavgift"
+    """A region's charge for care in a private institution: F (1980:995) 3 § 11."""

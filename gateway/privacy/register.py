@@ -1,179 +1,230 @@
 """What a register of law must keep before anything is judged by it. Everything here happens at start-up.
 
 A wrong row is found by the person who wrote it, not by the person whose data it is about: each check refuses the whole
-configuration with the row's id, what is wrong and what would be accepted. The checks, in order:
+configuration with file and row, the key, what is wrong and what to do (`rows.wrong`). The checks, in order:
 
 1. paragraphs: versions of one id do not overlap, agree on their `day`, and the secrecy-breaking row they name exists;
-2. people: at least two approvers, none of them the author (separation of duties);
-3. words: purposes, benefits, paragraphs, contract, kind, fields and partner type all exist;
-4. law: only primary purposes collect (SFB 114 kap. 8 §), health and other sensitive data only for the purposes that may
+2. kinds: every kind of information that no contract carries is described once, and the secrecy that a field names is
+   one that some paragraph excludes;
+3. versions of bases: as paragraphs, and they agree on what they are versions of;
+4. people: at least two approvers, none of them the author (separation of duties);
+5. words: purposes, benefits, types of partner, paragraphs, contract, kind and fields all exist, and what a condition
+   names can be met;
+6. partners: every partner is of a type of the closed list, what a contract carries has a partner of its type who has
+   the contract, and only Skatteverket states what the folkbokföring says (JO 4684-2007);
+7. law: only primary purposes collect (SFB 114 kap. 8 §), health and other sensitive data only for the purposes that may
    have it (11 §), what is forbidden is not also let through, free text never passes without a person, or, on its way
-   out, a standing decision;
-5. source: only Skatteverket states what the folkbokföring says (JO 4684-2007);
-6. in production, no paragraph that nobody has read;
-7. queues: their purposes and benefits are of the closed lists;
-8. what goes out, and who may send and ask: `outward`.
+   out, a standing decision; consent is asked for where a paragraph rests on it; direktåtkomst only where lag or
+   förordning gives it (14 §);
+8. queues: their purposes and benefits are of the closed lists;
+9. what goes out, and who may send and ask: `outward`.
+
+That nobody has read a row stops nothing here. It decides nothing in production (`gates`), and `unread` tells of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
 
-from gateway.config import Basis, Configuration, Lagrum
-from gateway.dispatch import Interaction
+from gateway.config import Configuration
+from gateway.config.law import SENT, Basis, Channel, Condition, InformationField, Lagrum
 from gateway.errors import ConfigError
 from gateway.message import Category, ContractId, FieldSpec
 from gateway.partners import Partner
 from gateway.privacy import protected, purposes
+from gateway.privacy.parties import PartnerType
+from gateway.privacy.rows import Agreements, Rows, relied_on
 
-_PURPOSES: Mapping[str, frozenset[purposes.Purpose]] = {
-    "inbound_push": purposes.COLLECTING,
-    "inbound_answer": purposes.COLLECTING,
-    "fk_question": purposes.ASKING,
-    "fk_push": purposes.TELLING,
-}
-"""Direction -> the purposes that a basis may have."""
-_Rows = Mapping[str, tuple[Lagrum, ...]]
-_Kinds = Mapping[ContractId, Mapping[str, Mapping[str, FieldSpec]]]
+_DIRECT = frozenset({"access_right", "consent"})
+"""Kinds of paragraph that can give direktåtkomst."""
+_SAME = ("direction", "contract", "kind", "day")
+"""What versions of one basis agree on: what it is about, and which day picks one."""
 
 
-class Agreement(Protocol):
-    """What the law must know of a contract that goes out (`adapters.outgoing.Outgoing`)."""
-
-    @property
-    def interaction(self) -> Interaction:
-        """Whether something is asked or told."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """The kind of information that goes out."""
-        ...
-
-    @property
-    def mandatory(self) -> frozenset[str]:
-        """Fields without which there is no message."""
-        ...
-
-    @property
-    def answer(self) -> ContractId | None:
-        """The contract that answers are read by; None where a receipt comes."""
-        ...
-
-
-Agreements = Mapping[ContractId, Agreement]
-
-
-def in_force(row: Lagrum, day: date) -> bool:
-    """Say whether this version is in force on a day; both ends count."""
-    return row.giltig_fom <= day and (row.giltig_tom is None or day <= row.giltig_tom)
-
-
-def relied_on(basis: Basis, rows: _Rows) -> tuple[str, ...]:
-    """Return the ids of every paragraph a basis needs: its own, those that break secrecy for it, its purposes'."""
-    breaking = (row.secrecy_break for id_ in basis.lagrum for row in rows[id_] if row.secrecy_break != "none")
-    of_purposes = (purposes.LAGRUM[purposes.Purpose(purpose)] for purpose in basis.purposes)
-    return tuple(dict.fromkeys((*basis.lagrum, *breaking, *of_purposes)))
-
-
-def versions(lagrum: Iterable[Lagrum]) -> dict[str, tuple[Lagrum, ...]]:
-    """Return id -> its versions, oldest first. Raises ConfigError where two are in force on the same day."""
-    rows: dict[str, list[Lagrum]] = {}
-    for row in lagrum:
-        rows.setdefault(row.id, []).append(row)
-    ordered = {id_: tuple(sorted(found, key=lambda row: row.giltig_fom)) for id_, found in rows.items()}
-    for found in ordered.values():
-        _check_versions(found)
-    for found in ordered.values():
-        for row in found:
-            if row.secrecy_break not in {"none", *ordered}:
-                raise wrong(row, "secrecy_break", f"unknown {row.secrecy_break}", {"none", *ordered})
-    return ordered
-
-
-def check(configuration: Configuration, rows: _Rows, kinds: _Kinds, agreements: Agreements) -> None:
-    """Check every basis against the paragraphs, the partners and the contracts. Raises ConfigError."""
-    seen: set[str] = set()
-    for basis in configuration.bases:
-        if basis.id in seen:
-            raise wrong(basis, "id", "is used twice", ())
-        seen.add(basis.id)
-        _check_people(basis)
+def check(rows: Rows) -> None:
+    """Check every row against all the others, the partners and the contracts. Raises ConfigError."""
+    for found in rows.lagrum.values():
+        _check_lagrum(found, rows)
+    _check_information(rows)
+    for bases in rows.bases.values():
+        _check_versions(bases, rows)
+        _check_same(bases, rows)
+    for basis in rows.configuration.bases:
+        _check_people(basis, rows)
         _check_words(basis, rows)
-        _check_partner(basis, configuration, agreements)
-        _check_law(basis, _fields(basis, kinds))
-        if configuration.gateway.environment == "production":
-            _check_read(basis, rows)
-    for queue in configuration.queues:
-        for key, values, accepted in (
-            ("purposes", queue.purposes, purposes.Purpose),
-            ("benefits", queue.benefits, purposes.Benefit),
-        ):
-            for value in set(values) - set(accepted):
-                raise ConfigError(f"queue {queue.name}: {key}: unknown {value}; accepted: {', '.join(accepted)}")
+        _check_content(basis, rows)
+        _check_conditions(basis, rows)
+        _check_partners(basis, rows)
+        _check_law(basis, rows)
+        _check_consent(basis, rows)
+    _check_partner_files(rows.configuration)
+    _check_queues(rows.configuration)
 
 
-def wrong(row: Lagrum | Basis, key: str, what: str, accepted: Iterable[str]) -> ConfigError:
-    """Return the error of a row: its id, the key, what is wrong and what would be accepted."""
-    name = f"basis {row.id}" if isinstance(row, Basis) else f"lagrum {row.id}@{row.version}"
-    values = ", ".join(sorted(accepted))
-    return ConfigError(f"{name}: {key}: {what}" + (f"; accepted: {values}" if values else ""))
+def unread(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Return the bases that production leaves to a person, each with the rows that nobody has read and it rests on.
+
+    The rows by their `key`, the basis' own version first. `check` must have accepted the configuration.
+    """
+    rows, found = Rows.of(configuration, {}, {}), {}
+    for id_, versions in rows.bases.items():
+        keys: list[str] = []
+        for basis in versions:
+            relied = [row for needed in relied_on(basis, rows.lagrum) for row in rows.lagrum[needed]]
+            keys.extend(row.key for row in relied if not row.verified)
+            if not basis.verified:
+                keys.insert(0, basis.key)
+        if keys:
+            found[id_] = tuple(dict.fromkeys(keys))
+    return found
 
 
-def known(row: Basis, key: str, values: Iterable[str], accepted: Iterable[str]) -> None:
-    """Raise ConfigError for a value that is not among the accepted ones."""
-    choice = set(accepted)
-    for value in values:
-        if value not in choice:
-            raise wrong(row, key, f"unknown {value}", choice)
+# 1-3: rows of one id, and kinds.
 
 
-def _check_versions(found: tuple[Lagrum, ...]) -> None:
-    for row in found:
+def _check_lagrum(versions: tuple[Lagrum, ...], rows: Rows) -> None:
+    _check_versions(versions, rows)
+    for row in versions:
+        if row.day != versions[0].day:
+            raise rows.wrong(row, "day", "differs between versions of one lagrum", f"write {versions[0].day}")
+        rows.known(row, "secrecy_break", [row.secrecy_break], {"none", *rows.lagrum})
+
+
+def _check_versions(versions: Sequence[Lagrum | Basis], rows: Rows) -> None:
+    for row in versions:
         if row.giltig_tom is not None and row.giltig_tom < row.giltig_fom:
-            raise wrong(row, "giltig_tom", "is before giltig_fom", ())
-        if row.day != found[0].day:
-            raise wrong(row, "day", "differs between versions of the same lagrum", {found[0].day})
-    for older, newer in pairwise(found):
+            raise rows.wrong(row, "giltig_tom", "is before giltig_fom", "write the last day that it holds, or none")
+    if len({row.key for row in versions}) < len(versions):
+        row = next(row for row in versions if Counter(one.key for one in versions)[row.key] > 1)
+        raise rows.wrong(row, "id", "is used twice for the same version", "take one of the rows away")
+    for older, newer in pairwise(versions):
         if older.giltig_tom is None or older.giltig_tom >= newer.giltig_fom:
-            raise wrong(older, "giltig_tom", f"overlaps version {newer.version}", ())
+            raise rows.wrong(
+                older,
+                "giltig_tom",
+                f"overlaps {rows.place(newer)}, which begins {newer.giltig_fom}",
+                "end the older version on the day before the newer begins",
+            )
 
 
-def _check_people(basis: Basis) -> None:
-    approvers = {name.strip().casefold() for name in basis.approved_by}
-    if basis.author.strip().casefold() in approvers:
-        raise wrong(basis, "approved_by", "the author may not approve", ())
-    if len(approvers) < 2:  # noqa: PLR2004  two pairs of eyes besides the author's
-        raise wrong(basis, "approved_by", "at least two different people must approve", ())
+def _check_same(versions: tuple[Basis, ...], rows: Rows) -> None:
+    for row in versions:
+        for key in _SAME:
+            if getattr(row, key) != getattr(versions[0], key):
+                raise rows.wrong(
+                    row,
+                    key,
+                    f"differs between versions of one basis, {getattr(versions[0], key)} in {rows.place(versions[0])}",
+                    "write the same, or give the row an id of its own",
+                )
 
 
-def _check_words(basis: Basis, rows: _Rows) -> None:
-    if basis.giltig_tom is not None and basis.giltig_tom < basis.giltig_fom:
-        raise wrong(basis, "giltig_tom", "is before giltig_fom", ())
-    known(basis, "purposes", basis.purposes, _PURPOSES[basis.direction])
-    known(basis, "benefits", basis.benefits or (), purposes.Benefit)
-    known(basis, "lagrum", basis.lagrum, rows)
+def _check_information(rows: Rows) -> None:
+    excluded = {secrecy for row in rows.configuration.lagrum for secrecy in row.secrecy_excluded}
+    seen: set[str] = set()
+    for row in rows.configuration.information:
+        if row.kind in seen:
+            raise rows.wrong(row, "kind", "is described twice", "put all its fields in one row")
+        seen.add(row.kind)
+        for name, field in row.fields.items():
+            if field.secrecy is not None and field.secrecy not in excluded:
+                raise rows.wrong(
+                    row,
+                    f"fields.{name}.secrecy",
+                    f"{field.secrecy} is excluded by no lagrum",
+                    "write it as a secrecy_excluded does, or leave it out",
+                )
+
+
+# 4: people.
+
+
+def _check_people(basis: Basis, rows: Rows) -> None:
+    author, approvers = _folded(basis.author), {_folded(name) for name in basis.approved_by}
+    if not author:
+        raise rows.wrong(basis, "author", "is nobody", "name who wrote the row")
+    if author in approvers:
+        raise rows.wrong(basis, "approved_by", "the author may not approve", "name somebody else")
+    if len(approvers - {""}) < 2:  # noqa: PLR2004  two pairs of eyes besides the author's
+        raise rows.wrong(basis, "approved_by", "at least two different people must approve", "name them")
+
+
+def _folded(name: str) -> str:
+    """Return a name as it is compared: neither case, spaces nor signs, seen or not, make somebody another person."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+
+
+# 5: words.
+
+
+def _check_words(basis: Basis, rows: Rows) -> None:
+    rows.known(basis, "purposes", basis.purposes, purposes.BY_DIRECTION[basis.direction])
+    rows.known(basis, "benefits", basis.benefits or (), purposes.Benefit)
+    rows.known(basis, "partner_types", basis.partner_types, PartnerType)
+    if not basis.lagrum:
+        raise rows.wrong(basis, "lagrum", "names none", "name the paragraph that it rests on")
+    rows.known(basis, "lagrum", basis.lagrum, rows.lagrum)
     for purpose in basis.purposes:
         id_ = purposes.LAGRUM[purposes.Purpose(purpose)]
-        if any(row.kind != "purpose" for row in rows.get(id_, ())) or id_ not in rows:
-            raise wrong(basis, "purposes", f"{purpose} rests on {id_}, which must be a lagrum of kind purpose", ())
+        if id_ not in rows.lagrum or any(row.kind != "purpose" for row in rows.lagrum[id_]):
+            raise rows.wrong(basis, "purposes", f"{purpose} rests on {id_}", "write that lagrum, of kind purpose")
 
 
-def _check_partner(basis: Basis, configuration: Configuration, agreements: Agreements) -> None:
-    agreed = {
-        partner.id: (partner.partner_type, _contracts(partner, agreements, inward=basis.inward))
-        for partner in configuration.partners.values()
-    }
-    types = {partner_type for partner_type, contracts in agreed.values() if basis.contract in contracts}
+def _check_content(basis: Basis, rows: Rows) -> None:
+    if basis.contract is None:
+        rows.known(basis, "kind", [basis.kind], rows.information)
+    else:
+        if not basis.inward and basis.direction not in SENT:
+            raise rows.wrong(basis, "contract", f"no contract carries {basis.direction}", "leave contract out")
+        rows.known(basis, "contract", [basis.contract], rows.kinds)
+        rows.known(basis, "kind", [basis.kind], rows.kinds[basis.contract])
+    rows.known(basis, "fields", basis.fields, rows.fields(basis))
+    rows.known(basis, "required", basis.required, basis.fields)
+
+
+def _check_conditions(basis: Basis, rows: Rows) -> None:
+    for number, condition in enumerate(basis.any_of, start=1):
+        key = f"any_of {number}"
+        if condition == Condition():
+            raise rows.wrong(basis, key, "names nothing, so it always holds", "say what must hold, or take it away")
+        benefits = purposes.Benefit if basis.benefits is None else basis.benefits
+        rows.known(basis, f"{key}: benefits", condition.benefits or (), benefits)
+        rows.known(basis, f"{key}: subject_roles", condition.subject_roles or (), basis.subject_roles)
+
+
+# 6: partners.
+
+
+def _check_partners(basis: Basis, rows: Rows) -> None:
+    if basis.kind == protected.SOURCE_KIND and set(basis.partner_types) != {protected.SOURCE_PARTNER}:
+        raise rows.wrong(
+            basis, "partner_types", "the folkbokföring has one source", f"write {protected.SOURCE_PARTNER} alone"
+        )
+    if basis.contract is None:
+        return
+    agreed = [
+        (partner.partner_type, _contracts(partner, rows.agreements, inward=basis.inward))
+        for partner in rows.configuration.partners.values()
+    ]
+    types = {partner_type for partner_type, contracts in agreed if basis.contract in contracts}
     if not types:
-        accepted = {contract for _, contracts in agreed.values() for contract in contracts}
-        raise wrong(basis, "contract", f"no partner has {basis.contract}", accepted)
-    known(basis, "partner_type", [basis.partner_type], types)
-    if basis.kind == protected.SOURCE_KIND and basis.partner_type != protected.SOURCE_PARTNER:
-        raise wrong(basis, "partner_type", "the folkbokföring has one source", {protected.SOURCE_PARTNER})
+        raise rows.wrong(
+            basis,
+            "contract",
+            f"no partner has {basis.contract}",
+            "write it in the partner's file, or leave it out here",
+        )
+    rows.known(basis, "partner_types", basis.partner_types, types)
+
+
+def _check_partner_files(configuration: Configuration) -> None:
+    for partner in configuration.partners.values():
+        if partner.partner_type not in set(PartnerType):
+            told = f"partner {partner.id}: partner_type: unknown {partner.partner_type}"
+            raise ConfigError(f"{told}; accepted: {', '.join(PartnerType)}")
 
 
 def _contracts(partner: Partner, agreements: Agreements, *, inward: bool) -> frozenset[ContractId]:
@@ -187,32 +238,64 @@ def _contracts(partner: Partner, agreements: Agreements, *, inward: bool) -> fro
     return frozenset(partner.contracts) | {answer for answer in answers if answer is not None}
 
 
-def _fields(basis: Basis, kinds: _Kinds) -> Mapping[str, FieldSpec]:
-    known(basis, "contract", [basis.contract], kinds)
-    known(basis, "kind", [basis.kind], kinds[basis.contract])
-    fields = kinds[basis.contract][basis.kind]
-    known(basis, "fields", basis.fields, fields)
-    return fields
+# 7: law.
 
 
-def _check_law(basis: Basis, fields: Mapping[str, FieldSpec]) -> None:
-    covered = not basis.inward and basis.standing_decision is not None
+def _check_law(basis: Basis, rows: Rows) -> None:
+    fields = rows.fields(basis)
+    for name in basis.fields:
+        _check_field(basis, name, fields[name], rows)
+    if Channel.DIRECT_ACCESS in basis.channels and not _gives_direct(basis, rows):
+        raise rows.wrong(
+            basis,
+            "channels",
+            "direct_access only as lag or förordning gives it (SFB 114 kap. 14 §)",
+            f"name a lagrum of kind {' or '.join(sorted(_DIRECT))}, or take direct_access away",
+        )
+
+
+def _gives_direct(basis: Basis, rows: Rows) -> bool:
+    """Say whether a paragraph of the basis gives direktåtkomst, in all its wordings."""
+    return any(all(row.kind in _DIRECT for row in rows.lagrum[id_]) for id_ in basis.lagrum)
+
+
+def _check_field(basis: Basis, name: str, field: FieldSpec | InformationField, rows: Rows) -> None:
     handing_out = frozenset() if basis.inward else purposes.HANDING_OUT
     health, sensitive = purposes.HEALTH | handing_out, purposes.SENSITIVE | handing_out
-    for name in basis.fields:
-        category = fields[name].category
-        if category in basis.forbidden:
-            raise wrong(basis, "fields", f"{name} is of the category {category}, which the basis forbids", ())
-        if category is Category.FRITEXT and Category.FRITEXT not in basis.referred and not covered:
-            raise wrong(basis, "referred", f"{name} is free text and must be left to a person", {Category.FRITEXT})
-        if category is Category.HALSA and not health.intersection(basis.purposes):
-            raise wrong(basis, "purposes", f"{name} is health data: SFB 114 kap. 11 §", health)
-        if category is Category.KANSLIG and not sensitive.issuperset(basis.purposes):
-            raise wrong(basis, "purposes", f"{name} is sensitive: SFB 114 kap. 11 §", sensitive)
+    covered = not basis.inward and basis.standing_decision is not None
+    category = field.category
+    if category in basis.forbidden:
+        raise rows.wrong(
+            basis, "fields", f"{name} is of the category {category}, which the basis forbids", "take one of them away"
+        )
+    if category is Category.FRITEXT and Category.FRITEXT not in basis.referred and not covered:
+        raise rows.wrong(
+            basis, "referred", f"{name} is free text: a person reads it", f"write {Category.FRITEXT} there"
+        )
+    if category is Category.HALSA and not health.intersection(basis.purposes):
+        raise rows.wrong(
+            basis, "purposes", f"{name} is health data: SFB 114 kap. 11 §", f"one of {', '.join(sorted(health))}"
+        )
+    if category is Category.KANSLIG and not sensitive.issuperset(basis.purposes):
+        raise rows.wrong(
+            basis, "purposes", f"{name} is sensitive: SFB 114 kap. 11 §", f"none but {', '.join(sorted(sensitive))}"
+        )
 
 
-def _check_read(basis: Basis, rows: _Rows) -> None:
-    for id_ in relied_on(basis, rows):
-        for row in rows[id_]:
-            if not row.verified:
-                raise wrong(row, "verified", f"is false, and basis {basis.id} rests on it: not in production", ())
+def _check_consent(basis: Basis, rows: Rows) -> None:
+    by_consent = [row.id for row in rows.cited(basis) if row.kind == "consent"]
+    if by_consent and not basis.consent:
+        raise rows.wrong(basis, "consent", f"{by_consent[0]} rests on the person's consent", "write true")
+
+
+# 8: queues.
+
+
+def _check_queues(configuration: Configuration) -> None:
+    for queue in configuration.queues:
+        for key, values, accepted in (
+            ("purposes", queue.purposes, purposes.Purpose),
+            ("benefits", queue.benefits, purposes.Benefit),
+        ):
+            for value in set(values) - set(accepted):
+                raise ConfigError(f"queue {queue.name}: {key}: unknown {value}; accepted: {', '.join(accepted)}")

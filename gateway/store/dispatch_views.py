@@ -217,6 +217,12 @@ class DispatchViews(Views):
         )
         return [_ended(row) for row in reversed(self._all(query))]
 
+    def of_number(self, number: int) -> DispatchId | None:
+        """Return the id of the dispatch that a leaf names by its number (`Entry.dispatch`)."""
+        table = schema.dispatches.c
+        row = self._one(select(table.dispatch).where(table.id == number))
+        return None if row is None else DispatchId(row.dispatch)
+
     def dispatch_leaves(self, dispatch: DispatchId) -> Sequence[Entry]:
         """Return every leaf of a dispatch, in order of the log."""
         spans = [one.leaves for one in self.timeline(dispatch)]

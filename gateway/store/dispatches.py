@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from gateway import endings
+from gateway import endings, review
 from gateway.database import Row, Session, Turn, instant, written
 from gateway.dispatch import Command, CommandId, DispatchId, Queued
 from gateway.errors import ConflictError, IntegrityError
@@ -30,13 +30,16 @@ from gateway.outbound.ports import Held, Instruction, Lane, Step, Taken
 from gateway.outbound.states import Happening, State
 from gateway.ports import Clock
 from gateway.postgresql import FEW
-from gateway.store import held
+from gateway.store import held, waiting
 from gateway.store.place import Place
 from gateway.store.rows import LEARN, LEARNED, LEAVES, NUMBERS, OUTBOX, RECORDS, Added, Into, insert
 from gateway.store.sessions import Sessions
+from gateway.store.waiting import Moved, Waits
 
 MAILBOX = frozenset({State.DEPOSITED, State.FETCHED})
 """Their time is out when the mailbox has kept them long enough: neither pause nor lane is about these."""
+TIMED = MAILBOX | {State.REFERRED}
+"""Those, and what waits for people: they are over when they are due."""
 WRITTEN = 27
 """Characters of a time as it stands in our tables."""
 TERMS = 100
@@ -44,6 +47,8 @@ TERMS = 100
 FAILED = frozenset({Happening.POSTPONE, Happening.LOSE, Happening.REFUSE, Happening.SPOIL})
 ASKED = frozenset({Happening.BEGIN, Happening.WITHDRAW, Happening.CONFIRM, Happening.DISPROVE})
 """What a person may want done."""
+ORDERED = ASKED | {Happening.PERMIT, Happening.DENY}
+"""What may be among the instructions: those two by an answered review alone."""
 
 _KNOWN = "SELECT id, digest FROM commands WHERE asker = ? AND command = ?"
 _TAKEN = "SELECT dispatch FROM dispatches WHERE command = ? ORDER BY position"
@@ -55,6 +60,7 @@ _STEP = (
     "dispatch, step, happening, before, after, at, due, code, partner_code, by, reason, digest, first_leaf, leaf_count"
 )
 _STANDS = "SELECT id, expires, over_at, partner, organisation, contract FROM dispatches WHERE dispatch = ?"
+_THERE = "SELECT 1 FROM dispatches WHERE id = ? AND step = ?"
 _MOVE = """
     UPDATE dispatches SET state = ?, step = ?, attempts = attempts + ?, due = ?, over_at = ?,
         first_failure = coalesce(first_failure, ?), pseudonym = coalesce(pseudonym, ?), intent = coalesce(intent, ?),
@@ -257,16 +263,31 @@ class StoredDispatches:
         if stands is None:
             raise IntegrityError(f"dispatch {step.dispatch}: is not here")
         added = Added(*session.execute(f"SELECT {NUMBERS}").fetchone()) if numbered else Added(0, 0, 0)
+        settled = None
+        if step.settles is not None and session.execute(_THERE, (stands[0], step.follows)).fetchone():
+            # Whoever answers the review meanwhile wins: it is held from here on.
+            settled = waiting.lock(session, step.settles[0])
+            if settled is None or (settled.standing.state, step.settles[1]) not in review.TRANSITIONS:
+                return False
         # 2. Move it.
         number, follows = stands[0], step.follows + 1
         if not session.execute(_MOVE, _moved(step, stands, added.position)).fetchall():
             return _same(session, number, step)
         self._fault("dispatches")
         # 3. All that goes with it.
+        first = added.position
         insert(session, _rows(number, step, stands, added), self._fault)
+        if settled is not None and step.settles is not None:
+            _, action, after = step.settles
+            outcome = (first, None, None) if step.leaves else (None, None, None)
+            waiting.move(session, settled, Moved(action, after, step.at), outcome=outcome)
+            self._fault("review_steps")
+        if step.opens:
+            waits = [Waits(one, first + one.leaf, dispatch=number) for one in step.opens]
+            insert(session, [waiting.opened(session, waits)], self._fault)
         if step.before in MAILBOX or step.before is State.UNRESOLVED:
             _mailbox(session, number, step)
-        if step.happening in ASKED:
+        if step.happening in ORDERED and not (step.before in MAILBOX and step.by is None):  # nobody ordered that
             session.execute(
                 "UPDATE instructions SET step = ?, settled_at = ? "
                 "WHERE settled_at IS NULL AND dispatch = ? AND happening = ?",
@@ -307,7 +328,7 @@ def _looked(step: Step, expires: str, over: str | None) -> tuple[str | None, str
     """
     if step.after in states.ENDED or step.after in states.IN_FLIGHT:
         return None, None
-    if step.after in MAILBOX:  # fetched: no longer than it would have lain there
+    if step.after in TIMED:  # fetched: no longer than it would have lain there
         return None, over or expires if step.due is None else min(written(step.due), expires)
     if step.after in states.DUE:
         return written(step.due or step.at), expires

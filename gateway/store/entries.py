@@ -34,6 +34,7 @@ from gateway.message import (
     Refusal,
     SoapVersion,
 )
+from gateway.store import waiting
 from gateway.store.rows import LEARN, LEARNED, LEAVES, NUMBERS, OUTBOX, RECORDS, Added, Into, insert
 
 _NUMBERS = f"""
@@ -67,19 +68,21 @@ class Rows(Added):
     evidence: list[Row] = field(default_factory=list)
     refusals: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)
+    waiting: list[waiting.Waits] = field(default_factory=list)
+    """For people."""
 
 
 class Group:
     """The messages and refusals of one transaction. Made, filled and written while holding the turn."""
 
-    def __init__(self, session: Session, at: datetime, readies: Sequence[Ready]) -> None:
-        """`at` is the acceptance time of all; `readies` are the messages that `accept` will be called with."""
+    def __init__(self, session: Session, at: datetime, sources: Sequence[Provenance]) -> None:
+        """`at` is the acceptance time of all; `sources` are of the messages that it will be called with."""
         self._session = session
         self._at = at
         self._written = written(at)
         *numbers, message, refusal = self._session.execute(_NUMBERS).fetchone()
         self.rows = Rows(*numbers, message=message, refusal=refusal)
-        self._known = {_identity(accepted.provenance): (digest, accepted) for digest, accepted in self._before(readies)}
+        self._known = {_identity(accepted.provenance): (digest, accepted) for digest, accepted in self._before(sources)}
 
     def accept(self, ready: Ready) -> Accepted:
         """Compose the rows of a message, or answer it as it was answered before. Raises ConflictError."""
@@ -96,8 +99,12 @@ class Group:
         self._known[identity] = (provenance.digest, accepted)
         return accepted
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Compose the rows of a refusal."""
+    def refuse(self, refusal: Refusal) -> Accepted | None:
+        """Compose the rows of a refusal; of what people have let in before, none: it is answered as it was."""
+        source = refusal.provenance
+        known = None if source is None else self._known.get(_identity(source))
+        if source is not None and known is not None and known[0] == source.digest:
+            return _repeated(source, known[1])
         rows, error, sealed = self.rows, refusal.error, refusal.sealed
         number, rows.refusal = rows.refusal, rows.refusal + 1
         rows.refusals.append((
@@ -106,7 +113,10 @@ class Group:
         ))  # fmt: skip
         if refusal.quarantined:
             rows.quarantine.append((number, sealed.evidence))
+        if refusal.review is not None:
+            rows.waiting.append(waiting.Waits(refusal.review, rows.position, refusal=number))
         rows.log((refusal.leaf,), sealed.records, refusal=number)
+        return None
 
     def write(self, fault: Callable[[str], None]) -> None:
         """Insert everything; `fault` is told what has been written."""
@@ -120,6 +130,7 @@ class Group:
             Into("quarantine", "refusal, sealed", rows.quarantine),
             Into("outbox", OUTBOX, rows.outbox),
             Into("protections", LEARNED, rows.learned, LEARN),
+            waiting.opened(self._session, rows.waiting),
         )
         insert(self._session, parts, fault)
 
@@ -133,29 +144,19 @@ class Group:
             self._written, ready.policy, outcomes, rows.position, len(ready.leaves),
         ))  # fmt: skip
         rows.evidence.append((number, sealed.key_id, sealed.wrapped_key, sealed.evidence))
+        rows.waiting += [waiting.Waits(one, rows.position + one.leaf, message=number) for one in ready.reviews]
         rows.log(ready.leaves, sealed.records, message=number)
         rows.send(ready.events, message=number)
         rows.learn(ready.learned)
 
-    def _before(self, readies: Sequence[Ready]) -> list[_Known]:
+    def _before(self, sources: Sequence[Provenance]) -> list[_Known]:
         """Return those messages of the group that the store has already."""
-        identities = [_identity(ready.provenance) for ready in readies]
+        identities = [_identity(source) for source in sources]
         return [self._first(row) for row in self._session.match(_KNOWN, identities)]
 
     def _first(self, row: Row) -> _Known:
         """Build the first acceptance again from its row."""
-        provenance = Provenance(
-            partner=PartnerId(row[0]),
-            organisation=OrganisationNumber(row[1]),
-            message_id=MessageId(row[2]),
-            digest=Digest(row[3]),
-            contract=ContractId(row[4]),
-            version=SoapVersion(row[5]),
-            action=row[6],
-            signer=Fingerprint(row[7]),
-            created=instant(row[8]),
-            received_at=instant(row[9]),
-        )
+        provenance = read_provenance(row)
         first, count = row[13], row[14]
         hashes = self._session.execute(
             "SELECT hash FROM leaves WHERE position >= ? AND position < ? ORDER BY position", (first, first + count)
@@ -170,6 +171,22 @@ class Group:
         return _Known(provenance.digest, accepted)
 
 
+def read_provenance(row: Row) -> Provenance:
+    """Read the first columns of `messages` after its number: what was proven of a message when it came."""
+    return Provenance(
+        partner=PartnerId(row[0]),
+        organisation=OrganisationNumber(row[1]),
+        message_id=MessageId(row[2]),
+        digest=Digest(row[3]),
+        contract=ContractId(row[4]),
+        version=SoapVersion(row[5]),
+        action=row[6],
+        signer=Fingerprint(row[7]),
+        created=instant(row[8]),
+        received_at=instant(row[9]),
+    )
+
+
 def read_outcomes(text: str) -> tuple[RecordOutcome, ...]:
     """Read the column `messages.outcomes`."""
     return tuple(
@@ -181,9 +198,12 @@ def read_outcomes(text: str) -> tuple[RecordOutcome, ...]:
 def _again(ready: Ready, digest: str, first: Accepted) -> Accepted:
     if digest != ready.provenance.digest:
         raise ConflictError(codes.CONFLICT, "the digest is not the first one's")
+    return _repeated(ready.provenance, first)
+
+
+def _repeated(source: Provenance, first: Accepted) -> Accepted:
     # The facts are the first acceptance's; only the answer's SOAP version is the one spoken now.
-    provenance = replace(first.provenance, version=ready.provenance.version)
-    return replace(first, provenance=provenance, repeated=True)
+    return replace(first, provenance=replace(first.provenance, version=source.version), repeated=True)
 
 
 def _identity(provenance: Provenance) -> tuple[str, str, str]:

@@ -39,7 +39,7 @@ def destroy(place: Place, dispatch: DispatchId) -> str:
     """
     sessions = Sessions(place)
     try:
-        with sessions.lent() as session, _over(place, session), session.writing(Turn.JOURNAL):
+        with sessions.lent() as session, overwriting(place, session), session.writing(Turn.JOURNAL):
             row = session.execute("SELECT id, state FROM dispatches WHERE dispatch = ?", (dispatch,)).fetchone()
             if row is None:
                 return "there is no such dispatch"
@@ -74,7 +74,7 @@ def empty(place: Place, at: datetime, reseal: Callable[[Held], Sealed]) -> int:
     sessions, moment, count = Sessions(place), written(at), 0
     by = _by_function if isinstance(place, PostgresPlace) else _by_hand
     try:
-        with sessions.lent() as session, _over(place, session):
+        with sessions.lent() as session, overwriting(place, session):
             # Each in a transaction of its own, and found in it: another process may be doing it too.
             while True:
                 with session.writing(Turn.JOURNAL):
@@ -89,7 +89,7 @@ def empty(place: Place, at: datetime, reseal: Callable[[Held], Sealed]) -> int:
 
 
 @contextmanager
-def _over(place: Place, session: Session) -> Iterator[None]:
+def overwriting(place: Place, session: Session) -> Iterator[None]:
     """Have SQLite write over what is deleted inside; the log beside the file is emptied at the end, if nobody reads."""
     if isinstance(place, PostgresPlace):
         yield

@@ -6,8 +6,13 @@ but it cannot change or delete one, nor read evidence, records or the bodies of 
 sealed of its own dispatches, because it must open it; of what partners sent us it reads nothing.
 
 The front hands out what lies in mailboxes (`mailbox.py`), and for that some tables are narrowed row by row: it reads
-and moves only what lies in one, by FETCH and ACKNOWLEDGE alone, and of its contents sees envelope and command. What is
+and moves only what lies in one, by FETCH and ACKNOWLEDGE, or by WITHDRAW where it may not go any more, and of its
+contents sees envelope, payload and command. What is
 on its way to a partner that is called, or what a partner has acknowledged, it never sees.
+
+What waits for a person is answered by the reviewers and carried out by the releaser: two roles, neither of which is the
+operator's. Reviewers answer, and can neither add to the log nor put an event out; the releaser does both, and cannot
+answer. Each reads what is sealed of what waits, by views, and nothing else that is.
 
 The auditor reads nothing but views, in a schema of their own that stands first in the auditor's search path. They have
 the tables' names and lack the columns with sealed bytes, wrapped keys and event bodies: the same program, run as the
@@ -28,6 +33,8 @@ AUDITOR = "auditor"
 
 _LOG = ("alembic_version", "leaves", "tiles", "checkpoints")
 _FACTS = ("messages", "refusals", *_LOG)
+_GOVERNING = dict.fromkeys(("registers", "declarations"), ("SELECT, INSERT",))
+"""Whoever judges keeps what it judges by."""
 _LEASES = {"leases": ("SELECT, INSERT, UPDATE, DELETE",)}
 _REFUSED = "id, partner, contract, code, step, detail, at, quarantined, position"
 _WAITING = "id, message, event, type, partition, queues, replay_of, replay_reason, dispatch"
@@ -36,7 +43,29 @@ _TAKEN = "id, dispatch, command, position, contract, partner, organisation, lane
 """Columns of a new dispatch: the others begin as the schema says, so that nobody begins one elsewhere than queued."""
 _WALKED = "state, step, attempts, due, over_at, first_failure, pseudonym, intent, changed_at"
 _CONTENT = "dispatch, step, name"
+_REGISTER = "policy, predecessor, taken_at, archive, position"
+_DECLARATION = "id, at, by, queues, position"
 _EMPTY = "gateway_empty_deposit(bigint, text, text, bytea, bytea)"
+_EMPTY_QUARANTINE = "gateway_empty_quarantine(bigint, text, bytea, bytea)"
+_OPENED = (
+    "id, kind, message, refusal, dispatch, record, partner, organisation, contract, information, basis, lagrum, "
+    "policy, reasons, role, four_eyes, balancing, laws, opened_at, expires_at, leaf, changed_at"
+)
+"""Columns of a new review: the others begin as the schema says, so that nobody begins one elsewhere than open."""
+_COUNTED = "id, kind, role, state, opened_at, changed_at, outcome"
+"""What tells how many wait, and which leaves are theirs."""
+_ANSWERED = "dispatch, reasons, laws, answer, fields, leaf, basis"
+"""With those: what people said yes to, which holds when what lies in a mailbox is judged once more."""
+_ENDED = "state, step, changed_at, outcome, key_id, wrapped_key"
+_WAITING_FOR_PEOPLE = {
+    **dict.fromkeys(("review_evidence", "review_quarantine", "review_contents", "review_records"), ("SELECT",)),
+    "leaves": ("SELECT",),
+    "messages": ("SELECT",),
+    "commands": ("SELECT",),
+    "dispatches": ("SELECT",),
+    "timeline": ("SELECT",),
+}
+"""What is sealed of that which waits, by views that show nothing else, and the facts it is found by."""
 
 GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "front": {
@@ -49,15 +78,19 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "quarantine": ("INSERT",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
+        **_GOVERNING,
         "timeline": ("SELECT, INSERT",),
         "commands": ("SELECT (id, asker, command)",),
         "dispatches": (f"SELECT, UPDATE ({_WALKED})",),
         "contents": ("SELECT, INSERT",),
         "deposits": ("SELECT, UPDATE (fetched_at, acknowledged_at, closed_at, kept_until)",),
+        "deposit_records": ("SELECT",),
+        "reviews": (f"SELECT ({_COUNTED}, {_ANSWERED}), INSERT ({_OPENED})",),
     },
     "relay": {
         "alembic_version": ("SELECT",),
         "outbox": ("SELECT, DELETE",),
+        "protections": ("SELECT",),
         "dead_letters": ("SELECT, INSERT",),
         **_LEASES,
     },
@@ -66,6 +99,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "refusals": (f"SELECT ({_REFUSED})",),
         "tiles": ("SELECT, INSERT, UPDATE",),
         "checkpoints": ("SELECT, INSERT",),
+        "reviews": (f"SELECT ({_COUNTED})",),
         **_LEASES,
     },
     "dispatcher": {
@@ -75,6 +109,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "dispatch_records": ("SELECT",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
+        **_GOVERNING,
         "commands": ("SELECT, INSERT",),
         "dispatches": (f"SELECT, INSERT ({_TAKEN}), UPDATE ({_WALKED})",),
         "timeline": ("SELECT, INSERT",),
@@ -82,6 +117,31 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "deposits": ("SELECT, INSERT, UPDATE (fetched_at, acknowledged_at, closed_at, kept_until)",),
         "instructions": ("SELECT, UPDATE (step, refused, settled_at)",),
         "pauses": ("SELECT",),
+        "reviews": (f"SELECT, INSERT ({_OPENED}), UPDATE ({_ENDED})",),
+        "review_steps": ("SELECT, INSERT",),
+        **_LEASES,
+    },
+    "reviewer": {
+        "alembic_version": ("SELECT",),
+        **_WAITING_FOR_PEOPLE,
+        "refusals": (f"SELECT ({_REFUSED})",),
+        "reviews": ("SELECT, UPDATE (state, step, answer, fields, changed_at)",),
+        "review_steps": ("SELECT, INSERT",),
+        "instructions": ("SELECT (id), INSERT (id, dispatch, happening, by, role, reason, at)",),
+    },
+    "releaser": {
+        "alembic_version": ("SELECT",),
+        **_WAITING_FOR_PEOPLE,
+        "messages": ("SELECT, INSERT",),
+        "leaves": ("SELECT, INSERT",),
+        "records": ("INSERT",),
+        "evidence": ("INSERT",),
+        "refusals": (f"SELECT ({_REFUSED})",),
+        "outbox": ("SELECT (id), INSERT",),
+        "protections": ("SELECT, INSERT, UPDATE",),
+        **_GOVERNING,
+        "reviews": (f"SELECT, INSERT ({_OPENED}), UPDATE ({_ENDED})",),
+        "review_steps": ("SELECT, INSERT",),
         **_LEASES,
     },
     "operator": {
@@ -92,6 +152,8 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "protections": ("SELECT (revision)",),
         "outbox": (f"SELECT ({_WAITING}), INSERT",),
         "leases": ("SELECT",),
+        "registers": (f"SELECT ({_REGISTER})",),
+        "declarations": (f"SELECT ({_DECLARATION})",),
         "dead_letters": ("SELECT, UPDATE",),
         "triage": ("SELECT, INSERT",),
         "commands": ("SELECT, INSERT",),
@@ -101,6 +163,8 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "deposits": ("SELECT",),
         "instructions": ("SELECT, INSERT (id, dispatch, happening, by, role, reason, at)",),
         "pauses": ("SELECT, INSERT",),
+        "reviews": (f"SELECT ({_OPENED}, state, step, answer, fields, outcome)",),
+        "review_steps": ("SELECT",),
     },
 }
 """Privileges by duty and table."""
@@ -109,17 +173,20 @@ _LIES = "EXISTS (SELECT 1 FROM dispatches d WHERE d.id = {} AND d.state IN ({}))
 NARROWED: Mapping[str, Mapping[str, str]] = {
     "dispatches": {
         "FOR SELECT": "USING (EXISTS (SELECT 1 FROM deposits m WHERE m.dispatch = dispatches.id))",
-        "FOR UPDATE": "USING (state IN ('deposited', 'fetched')) WITH CHECK (state IN ('fetched', 'delivered'))",
+        "FOR UPDATE": "USING (state IN ('deposited', 'fetched')) "
+        "WITH CHECK (state IN ('fetched', 'delivered', 'withdrawn'))",
     },
     "timeline": {
         "FOR SELECT": "USING (true)",
-        "FOR INSERT": "WITH CHECK ((happening, after) IN (('fetch', 'fetched'), ('acknowledge', 'delivered')) AND "
-        + _LIES.format("timeline.dispatch", "'fetched', 'delivered'") + ")",
+        "FOR INSERT": "WITH CHECK ((happening, after) IN (('fetch', 'fetched'), ('acknowledge', 'delivered'), "
+        "('withdraw', 'withdrawn')) AND "
+        + _LIES.format("timeline.dispatch", "'fetched', 'delivered', 'withdrawn'") + ")",
     },
     "contents": {
-        "FOR SELECT": "USING (name IN ('command', 'envelope') AND "
+        "FOR SELECT": "USING (name IN ('command', 'envelope', 'payload') AND "
         + _LIES.format("contents.dispatch", "'deposited', 'fetched'") + ")",
-        "FOR INSERT": "WITH CHECK (name = 'answer' AND " + _LIES.format("contents.dispatch", "'delivered'") + ")",
+        "FOR INSERT": "WITH CHECK ((name = 'answer' AND " + _LIES.format("contents.dispatch", "'delivered'")
+        + ") OR (name = '' AND " + _LIES.format("contents.dispatch", "'withdrawn'") + "))",
     },
     "deposits": {"FOR SELECT": "USING (true)", "FOR UPDATE": "USING (closed_at IS NULL) WITH CHECK (true)"},
 }  # fmt: skip
@@ -137,6 +204,10 @@ VIEWS: Mapping[str, str] = {
     "triage": "*",
     **dict.fromkeys(("commands", "dispatches", "timeline", "deposits", "instructions", "pauses"), "*"),
     "contents": _CONTENT,
+    "registers": _REGISTER,
+    "declarations": _DECLARATION,
+    "reviews": f"{_OPENED}, state, step, answer, fields, outcome",
+    "review_steps": "*",
 }
 """What the auditor sees, by table."""
 
@@ -164,6 +235,7 @@ def grant(connection: Connection, roles: Roles) -> None:
                 words += [f"GRANT {one} ON {table} TO {quote(mine[duty])}" for one in privileges]
     words.append(f"GRANT EXECUTE ON FUNCTION gateway_add_partition(text) TO {quote(mine['integrator'])}")
     words.append(f"GRANT EXECUTE ON FUNCTION {_EMPTY} TO {quote(mine['dispatcher'])}")
+    words.append(f"GRANT EXECUTE ON FUNCTION {_EMPTY_QUARANTINE} TO {quote(mine['releaser'])}")
     words += _narrowed(quote(mine["front"]), everybody)
     words += _views(tables, quote(mine[AUDITOR]))
     for word in words:

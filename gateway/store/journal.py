@@ -98,9 +98,9 @@ class StoredJournal:
         """Commit the message (`ports.Journal`). Raises UnavailableError at once if the line is full or closed."""
         return self._enter(ready)  # type: ignore[return-value]  # a Ready's future gets an Accepted
 
-    def refuse(self, refusal: Refusal) -> Future[None]:
+    def refuse(self, refusal: Refusal) -> Future[Accepted | None]:
         """Commit the refusal (`ports.Journal`). Raises UnavailableError at once if the line is full or closed."""
-        return self._enter(refusal)  # type: ignore[return-value]  # a Refusal's future gets None
+        return self._enter(refusal)
 
     def close(self) -> None:
         """Commit what is in line, then stop. May be called twice."""
@@ -175,13 +175,12 @@ class StoredJournal:
                 group.append(entry)
 
     def _compose(self, group: list[_Entry]) -> tuple[Group, list[Accepted | GatewayError | None]]:
-        readies = [entry.form for entry in group if isinstance(entry.form, Ready)]
-        written = Group(self._session, self._clock.now(), readies)
+        known = [entry.form.provenance for entry in group if entry.form.provenance is not None]
+        written = Group(self._session, self._clock.now(), known)
         answers: list[Accepted | GatewayError | None] = []
         for entry in group:
             if isinstance(entry.form, Refusal):
-                written.refuse(entry.form)
-                answers.append(None)
+                answers.append(written.refuse(entry.form))
                 continue
             try:
                 answers.append(written.accept(entry.form))

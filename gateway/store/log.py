@@ -58,14 +58,16 @@ class StoredLog:
             yield note
 
     def check_owners(self) -> None:
-        """Prove that messages, refusals and dispatches' steps, side by side, cover the log once.
+        """Prove that messages, refusals, dispatches' steps, reviews and what governs, side by side, cover the log once.
 
         Raises IntegrityError.
         """
         expected = 0
         for first, count in self._session.stream(
             "SELECT first_leaf, leaf_count FROM messages UNION ALL SELECT position, 1 FROM refusals UNION ALL "
-            "SELECT first_leaf, leaf_count FROM timeline WHERE first_leaf IS NOT NULL ORDER BY 1, 2"
+            "SELECT first_leaf, leaf_count FROM timeline WHERE first_leaf IS NOT NULL UNION ALL "
+            "SELECT position, 1 FROM registers UNION ALL SELECT position, 1 FROM declarations UNION ALL "
+            "SELECT outcome, 1 FROM reviews WHERE outcome IS NOT NULL AND kind <> 'dispatch' ORDER BY 1, 2"
         ):
             if first != expected:
                 raise IntegrityError(f"leaf {min(first, expected)} is told of by no message, or by two")

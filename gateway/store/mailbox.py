@@ -34,6 +34,9 @@ from gateway.store.sessions import Sessions
 TRIES = 8
 """How often a step is made anew because another came in between. Whoever loses so often may ask again."""
 
+_JUDGED = ("command", "payload", "envelope")
+"""What must be opened to judge once more what lies there, and to hand it out."""
+
 _WAITING = """
     SELECT m.dispatch, d.dispatch, m.contract, m.deposited_at, d.over_at, m.fetched_at
     FROM deposits m JOIN dispatches d ON d.id = m.dispatch
@@ -92,10 +95,13 @@ class StoredMailboxes:
                 found = _theirs(session, boxes, dispatch)
                 if found.closed:
                     raise ContractError(codes.MAILBOX_UNKNOWN)
-                (one,) = held.read(session, [found.number], names=("envelope",))
+                (one,) = held.read(session, [found.number], names=_JUDGED, deposited=True)
             if at >= min(one.due, one.expires):
                 raise ContractError(codes.MAILBOX_UNKNOWN)
-            if self._dispatches.write(take(one)):
+            step = take(one)
+            if self._dispatches.write(step):
+                if step.happening is Happening.WITHDRAW:  # it may not go any more: there is nothing for anybody
+                    raise ContractError(codes.MAILBOX_UNKNOWN)
                 return one
         raise UnavailableError(codes.STORE_UNAVAILABLE, "others write the same dispatch")
 

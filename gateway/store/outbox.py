@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from gateway.database import Row, Turn, chunks, places
+from gateway.database import Row, Turn
 from gateway.message import Event, EventId, Pseudonym, Replay
 from gateway.ports import Clock, DeadLetter, Pending
 from gateway.store import dead_letters
@@ -29,9 +29,7 @@ _OVERTAKING = """
 # Two lists, and no join: whatever a planner thinks of a table that is empty now and holds an outage's events tomorrow,
 # it finds the rows by their numbers. Event and letter are compared too: a row's number may have been given again since
 # another process settled it, and even to a replay of the same event. The two together are never given again.
-_SETTLE = """
-    DELETE FROM outbox WHERE id IN ({numbers}) AND event || ' ' || coalesce(replay_of, 0) IN ({events})
-"""
+_SETTLE = "DELETE FROM outbox WHERE id {0} AND event || ' ' || coalesce(replay_of, 0) {1}"
 
 
 class StoredOutbox:
@@ -84,10 +82,7 @@ class StoredOutbox:
         self._session.close()
 
     def _forget(self, events: Sequence[Pending]) -> None:
-        for part in chunks([(one.number, f"{one.event.id} {_letter(one.event)}") for one in events]):
-            listed = places(len(part), 1)
-            numbers, named = zip(*part, strict=True)
-            self._session.execute(_SETTLE.format(numbers=listed, events=listed), (*numbers, *named))
+        self._session.listed(_SETTLE, [(one.number, f"{one.event.id} {_letter(one.event)}") for one in events])
 
 
 def _letter(event: Event) -> int:

@@ -41,6 +41,10 @@ class Duty(StrEnum):
     RELAY = "relay"
     INTEGRATOR = "integrator"
     DISPATCHER = "dispatcher"
+    REVIEWER = "reviewer"
+    """People who answer what waits for them."""
+    RELEASER = "releaser"
+    """Carries out what they answered."""
     OPERATOR = "operator"
     AUDITOR = "auditor"
 

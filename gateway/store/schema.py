@@ -6,7 +6,8 @@ Types are those that both have: whole numbers, text, bytes. A time is text, UTC,
 Two halves, kept apart for the sake of gallring:
 
 * facts that stay and name no person: `messages`, `refusals`, `leaves`, `tiles`, `checkpoints`; of the way out
-  `commands`, `dispatches`, `timeline`. Triggers (`triggers.py`) forbid changing or deleting them.
+  `commands`, `dispatches`, `timeline`; of what it all goes by `registers`, `declarations`. Triggers (`triggers.py`)
+  forbid changing or deleting them.
 * what gallring destroys: `evidence`, `records`, `quarantine`, `contents`, the wrapped keys. Sealed; without them the
   facts remain true and provable.
 
@@ -38,6 +39,7 @@ from sqlalchemy import (
     text,
 )
 
+from gateway.store.shown import SHOWN
 from gateway.store.triggers import TRIGGERS
 
 METADATA = MetaData(
@@ -377,11 +379,96 @@ pauses = Table(
 )
 """Who stopped sending to a partner and who let it go on: a partner's last row holds."""
 
-RECORDS_OF_DISPATCHES = (
-    "CREATE VIEW dispatch_records AS SELECT l.position AS position, l.dispatch AS dispatch, r.sealed AS sealed "
-    "FROM leaves l JOIN records r ON r.position = l.position WHERE l.dispatch IS NOT NULL"
+registers = Table(
+    "registers",
+    METADATA,
+    Column("policy", String(64), primary_key=True),
+    Column("predecessor", String(64), comment="what was taken into use before it; NULL for the first"),
+    Column("taken_at", INSTANT, nullable=False),
+    Column("archive", LargeBinary, nullable=False, comment="every file of law: a .tar.gz"),
+    Column("position", ID, ForeignKey("leaves.position"), nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
 )
-"""The hidden records that the dispatcher may read: those of what partners sent it may not."""
+"""Every register of law that anything was judged by, whole. No gallring: decisions that name it are read for ever."""
 
-for _sql in (*TRIGGERS, RECORDS_OF_DISPATCHES):
+declarations = Table(
+    "declarations",
+    METADATA,
+    _id("id"),
+    Column("at", INSTANT, nullable=False),
+    Column("by", String, nullable=False, comment="user, machine and process"),
+    Column("queues", Text, nullable=False, comment="JSON: all queues, with what they serve from then on"),
+    Column("position", ID, ForeignKey("leaves.position"), nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+)
+"""What the queues were declared to serve: the last row holds."""
+
+reviews = Table(
+    "reviews",
+    METADATA,
+    _id("id"),
+    Column("kind", String, nullable=False, comment="record, answer, quarantine or dispatch"),
+    Column("message", ID, ForeignKey("messages.id"), comment="what waits: a record of this message, or"),
+    Column("refusal", ID, ForeignKey("refusals.id"), comment="this refusal's sealed bytes, or"),
+    Column("dispatch", ID, ForeignKey("dispatches.id"), comment="this dispatch, or a record of its answer"),
+    Column("record", Integer, comment="its position"),
+    Column("partner", String, nullable=False),
+    Column("organisation", String(10), nullable=False),
+    Column("contract", String, nullable=False),
+    Column("information", String, nullable=False),
+    Column("basis", String),
+    Column("lagrum", String, nullable=False, comment="what it was judged by: id@version, separated by spaces"),
+    Column("policy", String(64), nullable=False),
+    Column("reasons", String, nullable=False, comment="the question: codes, separated by spaces"),
+    Column("role", String, nullable=False, comment="who answers"),
+    Column("four_eyes", Boolean(create_constraint=False), nullable=False, comment="a yes takes two people"),
+    Column(
+        "balancing", Boolean(create_constraint=False), nullable=False,
+        comment="a yes names a written balancing of interests",
+    ),
+    Column("laws", String, nullable=False, comment="why that role: ids, separated by spaces"),
+    Column("opened_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("leaf", ID, ForeignKey("leaves.position"), nullable=False, comment="the one that says that it waits"),
+    Column("state", String, nullable=False, server_default=text("'open'")),
+    Column("step", Integer, nullable=False, server_default=text("0"), comment="the last of its steps"),
+    Column("answer", String, comment="what was asked for or answered"),
+    Column("fields", String, comment="those that may pass, separated by spaces; NULL: all that may by law"),
+    Column("changed_at", INSTANT, nullable=False),
+    Column("outcome", ID, comment="the leaf that says what came of it"),
+    Column("key_id", String),
+    Column("wrapped_key", LargeBinary, comment="of that leaf's record, where nothing else has it"),
+    Index("ix_reviews_state", "state", "expires_at"),
+    *(
+        Index(
+            f"ix_reviews_{_one}", _one,
+            sqlite_where=text(f"{_one} IS NOT NULL"), postgresql_where=text(f"{_one} IS NOT NULL"),
+        )
+        for _one in ("message", "refusal", "dispatch", "outcome")
+    ),
+)  # fmt: skip
+"""What waits for a person, and where it stands."""
+
+review_steps = Table(
+    "review_steps",
+    METADATA,
+    Column("review", ID, ForeignKey("reviews.id"), nullable=False),
+    Column("step", Integer, nullable=False, comment="from 1, for each review"),
+    Column("action", String, nullable=False),
+    Column("after", String, nullable=False),
+    Column("by", String, nullable=False, comment="empty where it was the gateway"),
+    Column("role", String, nullable=False, comment="as whom: the one that answers; empty where it was the gateway"),
+    Column("account", String, nullable=False, comment="the database's, where it has roles"),
+    Column("answer", String),
+    Column("fields", String),
+    Column("reason", String, nullable=False),
+    Column("note", String, comment="the reference of a written balancing"),
+    Column("at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("review", "step"),
+)
+"""What was done to reviews, and who answers for it."""
+
+for _sql in (*TRIGGERS, *SHOWN):
     event.listen(METADATA, "after_create", DDL(_sql).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

@@ -5,7 +5,10 @@ They stop mistakes, not whoever can write the file or owns the database: the sig
 
 from __future__ import annotations
 
-INSERT_ONLY = ("messages", "leaves", "checkpoints", "triage", "commands", "timeline", "pauses")
+INSERT_ONLY = (
+    "messages", "leaves", "checkpoints", "triage", "commands", "timeline", "pauses", "registers", "declarations",
+    "review_steps",
+)  # fmt: skip
 
 _LETTERS = (
     """CREATE TRIGGER dead_letters_changed_never BEFORE UPDATE OF id, queue, event, type, attempts, reason,
@@ -49,6 +52,32 @@ _DISPATCHES = (
     """CREATE TRIGGER instructions_deleted_never BEFORE DELETE ON instructions
     BEGIN SELECT RAISE(ABORT, 'instructions are never deleted'); END""",
 )
+_REVIEWS = (
+    """CREATE TRIGGER reviews_changed_never BEFORE UPDATE OF id, kind, message, refusal, dispatch, record, partner,
+    organisation, contract, information, basis, lagrum, policy, reasons, role, four_eyes, balancing, laws, opened_at,
+    expires_at, leaf ON reviews BEGIN SELECT RAISE(ABORT, 'reviews are answered, never changed'); END""",
+    """CREATE TRIGGER reviews_deleted_never BEFORE DELETE ON reviews
+    BEGIN SELECT RAISE(ABORT, 'reviews are never deleted'); END""",
+    """CREATE TRIGGER reviews_step_by_step BEFORE UPDATE ON reviews
+    WHEN NEW.step <> OLD.step + 1 AND (NEW.step <> OLD.step OR NEW.state <> OLD.state)
+    BEGIN SELECT RAISE(ABORT, 'a review is never elsewhere than its steps say'); END""",
+    """CREATE TRIGGER reviews_end_once BEFORE UPDATE OF state ON reviews
+    WHEN NEW.state <> OLD.state AND OLD.state NOT IN ('open', 'asked', 'answered')
+    BEGIN SELECT RAISE(ABORT, 'a review that has ended is never answered again'); END""",
+    """CREATE TRIGGER reviews_answered_by_people BEFORE UPDATE OF state ON reviews
+    WHEN NEW.state <> OLD.state AND NEW.state IN ('permitted', 'released', 'destroyed') AND (OLD.state <> 'answered'
+    OR OLD.answer IS NULL OR OLD.answer <> CASE NEW.state WHEN 'permitted' THEN 'permit'
+    WHEN 'released' THEN 'release' ELSE 'destroy' END)
+    BEGIN SELECT RAISE(ABORT, 'nothing passes that nobody has answered'); END""",
+    """CREATE TRIGGER reviews_answered_by_two BEFORE UPDATE OF state ON reviews
+    WHEN NEW.state = 'answered' AND OLD.state NOT IN ('asked', 'answered') AND (NEW.kind = 'quarantine'
+    OR (NEW.four_eyes AND (NEW.answer IS NULL OR NEW.answer <> 'deny')))
+    BEGIN SELECT RAISE(ABORT, 'what takes two people is not answered by one'); END""",
+    """CREATE TRIGGER reviews_answer_stands BEFORE UPDATE ON reviews
+    WHEN OLD.state IN ('asked', 'answered') AND NEW.state <> 'open'
+    AND (NEW.answer IS DISTINCT FROM OLD.answer OR NEW.fields IS DISTINCT FROM OLD.fields)
+    BEGIN SELECT RAISE(ABORT, 'what one has asked for, another approves or not'); END""",
+)
 TRIGGERS = (
     *(
         f"CREATE TRIGGER {table}_{word}_never BEFORE {verb} ON {table} "
@@ -68,4 +97,5 @@ TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'tiles are never deleted'); END""",
     *_LETTERS,
     *_DISPATCHES,
+    *_REVIEWS,
 )

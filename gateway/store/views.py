@@ -21,6 +21,7 @@ from gateway.audit.checkpoint import Checkpoint
 from gateway.database import Session, instant
 from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
+from gateway.review import WAITING
 from gateway.store import schema
 from gateway.store.entries import read_outcomes
 from gateway.store.log import StoredLog
@@ -146,6 +147,10 @@ class Views:
             position = log.position(leaf)
         return None if position is None else self._entries(schema.leaves.c.position == position)[0]
 
+    def at(self, position: int) -> Entry | None:
+        """Return the leaf with this number in the log, from 0."""
+        return next(iter(self._entries(schema.leaves.c.position == position)), None)
+
     def leaves(self, message: int) -> Sequence[Entry]:
         """Return the leaves of an accepted message, in order of its records."""
         table = schema.messages
@@ -157,6 +162,10 @@ class Views:
         """Return every leaf about one person, the oldest first: who gave what about them, and what was decided."""
         mine = select(schema.records.c.position).where(schema.records.c.pseudonym == person)
         return self._entries(schema.leaves.c.position.in_(mine))
+
+    def refused_leaves(self, refusal: int) -> Sequence[Entry]:
+        """Return the leaves of a refusal."""
+        return self._entries(schema.leaves.c.refusal == refusal)
 
     def sealed_message(self, message: int) -> Sealed | None:
         """Return evidence and records of an accepted message; None after gallring."""
@@ -178,6 +187,14 @@ class Views:
             return None
         return self._sealed(row.key_id, row.wrapped_key, row.sealed or b"", schema.leaves.c.refusal == refusal)
 
+    def sealed_review(self, position: int) -> Sealed | None:
+        """Return the record of the leaf that says what people decided of what came in; None where that is no such."""
+        table = schema.reviews.c
+        row = self._one(select(table.key_id, table.wrapped_key).where(table.outcome == position))
+        if row is None or row.wrapped_key is None:
+            return None
+        return self._sealed(row.key_id, row.wrapped_key, b"", schema.leaves.c.position == position)
+
     def checkpoint(self) -> bytes:
         """Return the last signed checkpoint. Raises IntegrityError if there is none."""
         with self._log() as log:
@@ -187,20 +204,40 @@ class Views:
         """Return how many leaves no checkpoint covers yet, and how long the oldest has waited."""
         with self._log() as log:
             last, length = log.last().size, log.length()
-        leaves, messages, refusals, steps = (
-            table.c for table in (schema.leaves, schema.messages, schema.refusals, schema.timeline)
-        )
+        tables = (schema.leaves, schema.messages, schema.refusals, schema.timeline, schema.registers)
+        leaves, messages, refusals, steps, registers = (table.c for table in tables)
+        declarations, reviews = schema.declarations.c, schema.reviews.c
         step = (steps.dispatch == leaves.dispatch) & (steps.first_leaf <= leaves.position)
         query = (
-            select(func.coalesce(messages.accepted_at, refusals.at, steps.at))
+            select(
+                func.coalesce(
+                    messages.accepted_at, refusals.at, steps.at, registers.taken_at, declarations.at, reviews.changed_at
+                )
+            )
             .select_from(schema.leaves)
             .outerjoin(schema.messages, messages.id == leaves.message)
             .outerjoin(schema.refusals, refusals.id == leaves.refusal)
             .outerjoin(schema.timeline, step & (leaves.position < steps.first_leaf + steps.leaf_count))
+            .outerjoin(schema.registers, registers.position == leaves.position)
+            .outerjoin(schema.declarations, declarations.position == leaves.position)
+            .outerjoin(schema.reviews, reviews.outcome == leaves.position)
             .where(leaves.position == last)
         )
         row = self._one(query)
         return length - last, (now - instant(row[0])) if row and row[0] else timedelta(0)
+
+    def reviewed(self, now: datetime) -> dict[tuple[str, str], tuple[int, float]]:
+        """Return what waits for people, by role and kind: how many, and for how many seconds the oldest has waited."""
+        table = schema.reviews.c
+        query = (
+            select(table.role, table.kind, func.count(), func.min(table.opened_at))
+            .where(table.state.in_(sorted(WAITING)))
+            .group_by(table.role, table.kind)
+        )
+        return {
+            (role, kind): (count, (now - instant(oldest)).total_seconds())
+            for role, kind, count, oldest in self._all(query)
+        }
 
     def length(self) -> int:
         """Return how many leaves the log has, signed for or not."""

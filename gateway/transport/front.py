@@ -162,12 +162,15 @@ class Front:
         message_id = ready.provenance.message_id
         try:
             accepted = await _committed(self._journal.accept(ready))
-            receipt = await self._receipt(accepted, rules)
+            return await self._receipted(accepted, rules, started)
         except ConflictError as conflict:
             refusal = path.refuse(received, conflict, rules)
             return await self._refused(refusal, version, rules, started, message_id)
         except GatewayError as error:
             return self._unheard(error, version, message_id=message_id)
+
+    async def _receipted(self, accepted: Accepted, rules: path.Rules, started: float) -> Reply:
+        receipt = await self._receipt(accepted, rules)
         _tell_accepted(accepted, started)
         return Reply(status=200, content_type=receipt.content_type, body=receipt.envelope)
 
@@ -197,7 +200,9 @@ class Front:
         self, refusal: Refusal, version: SoapVersion, rules: path.Rules, started: float, message_id: str | None = None
     ) -> Reply:
         try:
-            await _committed(self._journal.refuse(refusal))
+            accepted = await _committed(self._journal.refuse(refusal))
+            if accepted is not None:  # people have let the same message in
+                return await self._receipted(accepted, rules, started)
         except GatewayError as error:
             return self._unheard(error, version, message_id=message_id)
         code, reference = refusal.error.code, refusal.leaf.hash.hex()[:32]

@@ -11,6 +11,8 @@ a leaf for each record that was decided on and for each refusal, and it outlives
     gateway_certificate_unreadable{owner,use}              files, of those that the configuration names
     gateway_check{check}                                   1 or 0, as /health/ready has it
     gateway_journal_waiting_messages
+    gateway_reviews_waiting{role,kind}                     what people must answer
+    gateway_reviews_waiting_seconds{role,kind}             how long the oldest of them has waited
     gateway_log_leaves, gateway_log_unsigned_leaves, gateway_log_unsigned_seconds
 
 Labels are roles of ours, ids of partners in the configuration, and beginnings of fingerprints: never a person, and
@@ -23,7 +25,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gateway import logs
@@ -40,6 +42,7 @@ _PREFIX: Final = 16
 """Hexadecimal digits of a fingerprint: enough to find it by, in `gateway certificates --json`."""
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _END: Final = "gateway_certificate_not_after_timestamp_seconds"
+_REVIEW: Final = ("role", "kind")
 _LIST: Final = "gateway_revocation_list_next_update_timestamp_seconds"
 
 
@@ -56,6 +59,8 @@ class Readings:
     """Leaves that no checkpoint covers."""
     unsigned_seconds: float
     """How long the oldest of them has waited."""
+    reviews: Mapping[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    """Role and kind -> how many wait for people, and for how many seconds the oldest has."""
 
 
 class Metrics:
@@ -128,6 +133,8 @@ def _metrics(readings: Readings) -> list[Metric]:
         gauges(_LIST, "When a revocation list must have a successor.", ("owner", "fingerprint"), lists),
         gauges("gateway_certificate_unreadable", "Files that cannot be read.", ("owner", "use"), unread),
         gauges("gateway_check", "Whether messages can be accepted and proven.", ("check",), checks),
+        gauges("gateway_reviews_waiting", "What people must answer.", _REVIEW, _reviewed(readings, 0)),
+        gauges("gateway_reviews_waiting_seconds", "Wait of the oldest of them.", _REVIEW, _reviewed(readings, 1)),
         GaugeMetricFamily("gateway_journal_waiting_messages", "Not yet committed.", value=readings.waiting),
         GaugeMetricFamily("gateway_log_leaves", "Records decided on, refusals and answers.", value=readings.leaves),
         GaugeMetricFamily("gateway_log_unsigned_leaves", "Not yet in a checkpoint.", value=readings.unsigned),
@@ -135,3 +142,7 @@ def _metrics(readings: Readings) -> list[Metric]:
             "gateway_log_unsigned_seconds", "Wait of the oldest of them.", value=readings.unsigned_seconds
         ),
     ]
+
+
+def _reviewed(readings: Readings, which: int) -> dict[tuple[str, ...], float]:
+    return {of: float(counted[which]) for of, counted in readings.reviews.items()}

@@ -24,7 +24,7 @@ from datetime import datetime
 from gateway import codes
 from gateway.dispatch import Reply
 from gateway.errors import UnavailableError, UntrustedError
-from gateway.message import Admitted, ContractId, OrganisationNumber, PartnerId, Received
+from gateway.message import Admitted, ContractId, Fingerprint, OrganisationNumber, PartnerId, Received
 from gateway.partners import Endpoint
 from gateway.trust import decoding, subject
 from gateway.trust.chain import Role, Trust
@@ -83,6 +83,29 @@ def answering(  # noqa: PLR0913  # the answer, whom we called, and what it is ju
         body=reply.body, content_type=reply.content_type, contract=contract, peer=reply.peer, at=reply.at
     )
     return Admitted(received=received, partner=partner, organisation=organisation, peer=identity.fingerprint)
+
+
+def kept(  # noqa: PLR0913  # the facts that were kept
+    body: bytes,
+    *,
+    contract: ContractId,
+    partner: PartnerId,
+    organisation: OrganisationNumber,
+    peer: Fingerprint,
+    at: datetime,
+) -> Admitted:
+    """Return what was admitted when it came, out of the store: who sent it was judged then, and is not judged again.
+
+    Args:
+        body: The exact bytes, out of their seal.
+        contract: The address it came to.
+        partner: Who sent it.
+        organisation: The same by number.
+        peer: Its certificate, as it was written down.
+        at: When it came.
+    """
+    received = Received(body=body, content_type="", contract=contract, peer=None, at=at)
+    return Admitted(received=received, partner=partner, organisation=organisation, peer=peer)
 
 
 def _stranger(der: bytes, called: PartnerId, at: datetime, trust: Trust, refusal: UntrustedError) -> UntrustedError:

@@ -43,9 +43,9 @@ from lxml.etree import _Element
 from gateway import codes
 from gateway.config import Limits
 from gateway.errors import UntrustedError
-from gateway.message import Digest, MessageId, Parsed, Provenance, Verified
+from gateway.message import Digest, Fingerprint, MessageId, Parsed, Provenance, Verified
 from gateway.soap import names, xml
-from gateway.trust import chain, shape
+from gateway.trust import chain, decoding, shape
 from gateway.trust.signed_info import Reference
 
 RSA_BITS: Final = (2048, 8192)
@@ -93,20 +93,47 @@ def verify(parsed: Parsed, trust: chain.Trust, limits: Limits) -> Verified:
     _signed(identity.public_key, form)  # 3, 4
     if (identity.partner, identity.organisation) != (admitted.partner, admitted.organisation):  # 5
         raise UntrustedError(codes.SIGNER_PEER)
-    created, message_id, action = _said(form, digested, received.at, limits)  # 6, 7
+    created, expires = _times(digested[form.timestamp])  # 6
+    _fresh(created, expires, received.at, limits)  # 7
+    return _read(parsed, form, digested, created, identity.fingerprint)  # 6, 8
+
+
+def reread(parsed: Parsed) -> Verified:
+    """Return what was verified when it came, out of the store.
+
+    Digests and signature are held to the bytes again, with the key of the certificate in them. Who that certificate is
+    of, that it held, and that the message was fresh was judged then, by the clock and the lists of then.
+
+    Raises:
+        UntrustedError: SIG_*: these are not the bytes that were verified.
+    """
+    form = shape.read(parsed)
+    digested = _digested(form.info.references)
+    _signed(decoding.read(form.certificate).public_key(), form)
+    created, _ = _times(digested[form.timestamp])
+    return _read(parsed, form, digested, created, Fingerprint(hashlib.sha256(form.certificate).hexdigest()))
+
+
+def _read(
+    parsed: Parsed, form: shape.Shape, digested: dict[_Element, bytes], created: datetime, signer: Fingerprint
+) -> Verified:
+    """Return what was signed, and nothing else."""
+    admitted = parsed.admitted
+    received = admitted.received
+    message_id, action = _said(form, digested)
     prefixes = next(reference.prefixes for reference in form.info.references if reference.target is form.body)
-    content = _content(digested[form.body], prefixes)  # 6, 8
+    content = _content(digested[form.body], prefixes)
     digest = Digest(hashlib.sha256(content).hexdigest())
     return Verified(
         provenance=Provenance(
-            partner=identity.partner,
-            organisation=identity.organisation,
+            partner=admitted.partner,
+            organisation=admitted.organisation,
             contract=received.contract,
             message_id=message_id or MessageId(f"urn:sha256:{digest}"),
             digest=digest,
             version=parsed.version,
             action=action,
-            signer=identity.fingerprint,
+            signer=signer,
             created=created,
             received_at=received.at,
             relates_to=_relation(form.relating, digested) if form.relating else None,
@@ -154,17 +181,13 @@ def _dss(value: bytes) -> bytes:
     return encode_dss_signature(int.from_bytes(value[:_P256_BYTES]), int.from_bytes(value[_P256_BYTES:]))
 
 
-def _said(
-    form: shape.Shape, digested: dict[_Element, bytes], at: datetime, limits: Limits
-) -> tuple[datetime, MessageId | None, str | None]:
-    """Return Created, MessageID and Action out of the digested bytes."""
-    created, expires = _times(digested[form.timestamp])
-    _fresh(created, expires, at, limits)
+def _said(form: shape.Shape, digested: dict[_Element, bytes]) -> tuple[MessageId | None, str | None]:
+    """Return MessageID and Action out of the digested bytes."""
     said = {name: _text(digested[header]) for name, header in form.addressing.items()}
     message_id = said.get("MessageID")
     if message_id is not None and not _MESSAGE_ID.fullmatch(message_id):
         raise UntrustedError(codes.SIG_ADDRESSING, "MessageID")
-    return created, None if message_id is None else MessageId(message_id), said.get("Action")
+    return None if message_id is None else MessageId(message_id), said.get("Action")
 
 
 def _relation(relating: Sequence[_Element], digested: dict[_Element, bytes]) -> MessageId | None:

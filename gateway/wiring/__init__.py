@@ -3,7 +3,7 @@
     rules        what the path judges by, and the secrets it needs
     drivers      SQLite or PostgreSQL, embedded queues or RabbitMQ, as `data/services.toml` says
     intake       a front with its rules and its journal; `Keeper` renews the rules        each worker has one
-    background   integrator, relay, collector: one of each works for a store              any number, by lease
+    background   integrator, relay, collector, dispatcher, releaser: one of each works for a store, by lease
 
 With one worker intake and background are in one process; with more, the parent has the background and the workers the
 intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists, keys and certificates are read
@@ -22,7 +22,7 @@ from gateway.ports import Clock
 from gateway.store.place import Duty
 from gateway.transport import server
 from gateway.wiring.background import EVERYTHING, Alarm, Background, Role
-from gateway.wiring.drivers import Broker, courier, create_store, dead_letters, guarded, place, queues, views
+from gateway.wiring.drivers import Broker, courier, create_store, dead_letters, guarded, place, queues, reviews, views
 from gateway.wiring.intake import Intake, Keeper, context
 from gateway.wiring.rules import Random, SystemClock, checkpoint_key, checkpoint_signer, rules, sealer
 
@@ -46,6 +46,7 @@ __all__ = [
     "guarded",
     "place",
     "queues",
+    "reviews",
     "rules",
     "running",
     "sealer",

@@ -1,4 +1,4 @@
-"""What only one process does for a store at a time: the relay with the collector, the integrator, and the dispatcher.
+"""What only one process does for a store at a time: relay with collector, integrator, dispatcher and releaser.
 
 Each holds a lease, so that any number of machines may run a background and one works. On PostgreSQL each has its own
 role (`gateway serve --role relay`, `--role integrator`, `--role dispatcher`); in one process they are threads.
@@ -16,6 +16,7 @@ from random import SystemRandom
 from gateway import logs
 from gateway.broker.collector import Collector
 from gateway.broker.relay import Relay
+from gateway.broker.shielded import ShieldedPublisher
 from gateway.config import Configuration
 from gateway.errors import GatewayError, IntegrityError
 from gateway.message import Sealed
@@ -28,8 +29,10 @@ from gateway.store.integrator import Integrator
 from gateway.store.lease import Lease
 from gateway.store.outbox import StoredOutbox
 from gateway.store.place import Duty
+from gateway.store.protections import StoredProtections
 from gateway.wiring.drivers import Broker, place
-from gateway.wiring.rules import checkpoint_signer, sealer
+from gateway.wiring.releasing import Releasing
+from gateway.wiring.rules import checkpoint_signer, locating, sealer
 from gateway.wiring.sending import Sending, given_back, sends
 
 Alarm = Callable[[IntegrityError], None]
@@ -47,6 +50,8 @@ class Role(StrEnum):
     """Takes leaves into the log and signs for it."""
     DISPATCHER = "dispatcher"
     """Takes commands, and calls partners."""
+    RELEASER = "releaser"
+    """Carries out what people decide of what came in."""
 
 
 EVERYTHING = frozenset(Role)
@@ -110,6 +115,7 @@ class Background:
         self.upkeep: Upkeep | None = None
         self.emptying: Upkeep | None = None
         self.sending: Sending | None = None
+        self.releasing: Releasing | None = None
         try:
             if Role.INTEGRATOR in roles:
                 self._integrating(configuration)
@@ -117,13 +123,16 @@ class Background:
                 self._relaying(configuration)
             if Role.DISPATCHER in roles and sends(configuration):
                 self._sending(configuration)
+            if Role.RELEASER in roles:
+                self._releasing(configuration)
         except BaseException:
             self._closing.close()
             raise
 
     def start(self) -> None:
         """Begin."""
-        for one in (self.integrator, self.upkeep, self.emptying, self.relay, self.collector, self.sending):
+        everything = (self.integrator, self.upkeep, self.emptying, self.relay, self.collector)
+        for one in (*everything, self.sending, self.releasing):
             if one is not None:
                 one.start()
 
@@ -136,6 +145,8 @@ class Background:
         """Go by a new configuration where that can be done while it runs. Raises ConfigError; the old one stays."""
         if self.sending is not None:
             self.sending.reload(configuration)
+        if self.releasing is not None:
+            self.releasing.reload(configuration)
 
     def close(self) -> None:
         """Sign for what is in the log, then stop; what is not relayed stays in the outbox."""
@@ -166,7 +177,12 @@ class Background:
         self._closing.callback(letters.close)
         broker = Broker(configuration, clock=self._clock, alarm=self._told)
         self._closing.callback(broker.close)
-        self.relay = Relay(outbox, broker.publisher(), lease=lease.hold, random=self._random, alarm=self._told)
+        protections = StoredProtections(where)
+        self._closing.callback(protections.close)
+        publisher = ShieldedPublisher(
+            broker.publisher(), protections, locating(configuration), refresh=protections.refresh
+        )
+        self.relay = Relay(outbox, publisher, lease=lease.hold, random=self._random, alarm=self._told)
         self.collector = Collector(broker.dead_letters(), letters, random=self._random, alarm=self._told)
         self._closing.callback(self.collector.stop)
         self._closing.callback(self.relay.stop)
@@ -183,6 +199,17 @@ class Background:
         self._closing.callback(self.sending.close)
         self.emptying = Upkeep(self._emptied(configuration), name="emptying", alarm=self._told)
         self._closing.callback(self.emptying.stop)
+
+    def _releasing(self, configuration: Configuration) -> None:
+        self.releasing = Releasing(
+            configuration,
+            clock=self._clock,
+            holder=self._holder,
+            chance=self._random,
+            alarm=self._told,
+            committed=self.wake,
+        )
+        self._closing.callback(self.releasing.close)
 
     def _emptied(self, configuration: Configuration) -> Callable[[], int]:
         """Return what destroys the content of what was kept long enough in mailboxes."""

@@ -26,6 +26,7 @@ from gateway.ports import Clock, Consumer, DeadLetters, Publisher
 from gateway.store import create, guard
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.place import Duty, Place, placed
+from gateway.store.reviews import StoredReviews
 from gateway.store.views import Views
 from gateway.trust.files import secret
 from gateway.wiring.rules import checkpoint_key, checkpoint_signer, rules
@@ -84,6 +85,16 @@ def dead_letters(configuration: Configuration, clock: Clock, duty: Duty = Duty.O
         role="" if postgresql is None else str(getattr(postgresql.roles, duty.value)),
         queues=[queue.name for queue in configuration.queues],
     )
+
+
+def reviews(configuration: Configuration, clock: Clock, duty: Duty = Duty.OPERATOR) -> StoredReviews:
+    """Open what waits for people: to look as an operator, to answer as a reviewer.
+
+    Raises IntegrityError where no store is there.
+    """
+    postgresql = configuration.services.postgresql
+    account = "" if postgresql is None else str(getattr(postgresql.roles, duty.value))
+    return StoredReviews(place(configuration, duty), clock=clock, account=account)
 
 
 def queues(configuration: Configuration, clock: Clock) -> EmbeddedBroker:

@@ -27,6 +27,7 @@ from gateway.transport.front import Front, Terms
 from gateway.transport.metrics import Readings
 from gateway.trust.certificates import Inventory
 from gateway.wiring.drivers import place
+from gateway.wiring.governing import govern
 from gateway.wiring.rules import Random, beside, checkpoint_key, each, rules
 
 STUCK = 5.0
@@ -64,6 +65,7 @@ class Intake:
             committed=self._push,
         )
         terms = Terms.build(configuration, rules(configuration, self.protections, random=random))
+        self._govern(configuration, terms)
         self.front = Front(terms=terms, journal=self.journal, clock=clock)
         self.mailboxes = StoredMailboxes(where, clock=clock, committed=self._push)
         self.desk = Desk(self.front, self.mailboxes, self.journal, rules=self._outward, clock=clock)
@@ -96,6 +98,7 @@ class Intake:
             leaves=self._views.length(),
             unsigned=unsigned,
             unsigned_seconds=oldest.total_seconds(),
+            reviews=self._views.reviewed(self._clock.now()),
         )
 
     def renew(self) -> None:
@@ -108,7 +111,7 @@ class Intake:
             guard.renew(self._place, checkpoint_key(self.configuration))
 
     def reload(self, configuration: Configuration) -> None:
-        """Judge by a new configuration from now on. Raises ConfigError; the old one stays.
+        """Judge by a new configuration from now on. Raises ConfigError, UnavailableError; the old one stays.
 
         What is open is kept until a restart, and the log names it at every reload until then: `OPENED` of the gateway,
         and `services`. Two things of it are new at once: our own certificate with its key, which are read into the
@@ -122,6 +125,7 @@ class Intake:
         configuration = new.model_copy(update={"gateway": gateway, "services": opened.services})
         terms = Terms.build(configuration, rules(configuration, self.protections, random=self._random))
         self.context.reload(new.gateway.listen, new.partners.values())
+        self._govern(configuration, terms)
         self.configuration, self.front.terms = configuration, terms
         self._inventory = Inventory(new)
         self.reloaded(configuration)
@@ -148,6 +152,9 @@ class Intake:
     def _renew_context(self) -> None:
         if self.context.renew():
             logs.tell(Happened.KEYS_READ)
+
+    def _govern(self, configuration: Configuration, terms: Terms) -> None:
+        govern(configuration, self._place, clock=self._clock, seals=terms.rules.sealer, random=self._random)
 
     def _outward(self) -> Outward:
         return beside(self.configuration, self.front.terms.rules)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from gateway.adapters.registry import Registry
@@ -12,10 +13,12 @@ from gateway.audit import note
 from gateway.config import Configuration, Keys
 from gateway.errors import ConfigError
 from gateway.events.compose import Own, Routes
-from gateway.inbound.path import Rules
+from gateway.inbound.path import Judging, Rules
 from gateway.outbound.rules import Rules as Outward
 from gateway.ports import Protections
+from gateway.privacy import labels
 from gateway.privacy.law import Law
+from gateway.privacy.referral import Referrals
 from gateway.trust.chain import Trust
 from gateway.trust.files import secret
 from gateway.trust.keys import Signers
@@ -71,23 +74,43 @@ def sealer(keys: Keys, random: Random = os.urandom) -> Sealer:
     return Sealer(hashlib.sha256(b"gateway/sealing-key-id\0" + key).hexdigest()[:16], key, random)
 
 
-def rules(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Rules:
-    """Build all that the path judges by. Raises ConfigError, which names file and key."""
+def judging(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Judging:
+    """Build what a message is judged by whose sender is proven: no key that signs is read. Raises ConfigError."""
     gateway, keys = configuration.gateway, configuration.gateway.keys
     contracts = Registry.load(gateway.schemas)
     for partner in configuration.partners.values():
         contracts.agree(partner)
-    return Rules(
+    law = Law.build(configuration, contracts.kinds(), contracts.outgoing)
+    own = Own.of(configuration, contracts.outgoing)
+    return Judging(
         limits=gateway.limits,
-        trust=Trust.build(configuration.partners),
         contracts=contracts,
-        law=Law.build(configuration, contracts.kinds(), contracts.outgoing),
-        routes=Routes.build(configuration.queues, configuration.bases, Own.of(configuration, contracts.outgoing)),
+        law=law,
+        routes=Routes.build(configuration.queues, configuration.bases, own, serves=labels.serving(law.rules)),
         protections=protections,
         pseudonyms=Pseudonyms(secret(keys.pseudonym, "keys.pseudonym")),
         sealer=sealer(keys, random),
-        signers=Signers.build(keys, configuration.partners),
         random=random,
+        referrals=Referrals(configuration.reviews),
+    )
+
+
+def locating(configuration: Configuration) -> Mapping[str, frozenset[str]]:
+    """Return kind of information -> its fields that tell where a person may be found, whatever contract it came by."""
+    found: dict[str, set[str]] = {}
+    for kinds in Registry.load(configuration.gateway.schemas).kinds().values():
+        for kind, specs in kinds.items():
+            found.setdefault(kind, set()).update(name for name, spec in specs.items() if spec.locating)
+    return {kind: frozenset(names) for kind, names in found.items()}
+
+
+def rules(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Rules:
+    """Build all that the path judges by. Raises ConfigError, which names file and key."""
+    judged = judging(configuration, protections, random=random)
+    return Rules(
+        **{one.name: getattr(judged, one.name) for one in dataclasses.fields(judged)},
+        trust=Trust.build(configuration.partners),
+        signers=Signers.build(configuration.gateway.keys, configuration.partners),
     )
 
 
@@ -113,4 +136,5 @@ def beside(configuration: Configuration, inward: Rules) -> Outward:
         sealer=inward.sealer,
         signers=inward.signers,
         random=inward.random,
+        referrals=inward.referrals,
     )

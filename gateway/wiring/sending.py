@@ -32,6 +32,7 @@ from gateway.store.place import Duty, Place
 from gateway.store.protections import StoredProtections
 from gateway.wiring import drivers
 from gateway.wiring.drivers import Broker, place
+from gateway.wiring.governing import govern
 from gateway.wiring.rules import Random, each, outward
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ class Sending:
         self._renewing = threading.Thread(target=self._renew, name="sending", daemon=True)
         try:
             where = place(configuration, Duty.DISPATCHER)
+            self._place = where
             self._protections = StoredProtections(where)
             self._rules, self._courier = self._opened()
+            self._govern(configuration, self._rules)
             store = StoredDispatches(where, clock=clock, learned=self._protections.refresh, committed=committed)
             self._closing.callback(store.close)
             self.dispatcher = self._dispatcher(where, store, holder)
@@ -110,12 +113,13 @@ class Sending:
         each(self._renew_trust, self._renew_signers, self._renew_courier)
 
     def reload(self, configuration: Configuration) -> None:
-        """Go by a new configuration from the next transition on. Raises ConfigError; the old one stays.
+        """Go by a new configuration from the next transition on. Raises ConfigError, UnavailableError: the old stays.
 
         What was opened (store, queues, how many workers) stays until a restart; so do the WSDLs of contracts.
         """
         rules = outward(configuration, self._protections, random=self._random)
         self._courier.reload(configuration)
+        self._govern(configuration, rules)
         self._configuration, self._rules = configuration, rules
         self.dispatcher.renew(Walk(rules, self._courier), configuration.partners)
 
@@ -125,6 +129,9 @@ class Sending:
         if self._renewing.ident is not None:
             self._renewing.join()
         self._closing.close()
+
+    def _govern(self, configuration: Configuration, rules: Rules) -> None:
+        govern(configuration, self._place, clock=self._clock, seals=rules.sealer, random=self._random)
 
     def _renew_trust(self) -> None:
         trust = self._rules.trust.refresh()

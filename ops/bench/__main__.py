@@ -5,6 +5,7 @@
 2. End to end: `gateway serve --workers 2` in its own processes, messages signed beforehand, mutual TLS on kept
    connections. First as fast as it goes (closed loop), then at 70 % of that (open loop), where latency is told.
 3. The relay from SQLite and from PostgreSQL to RabbitMQ's quorum queues, against raw pipelined pika (`relaying.py`).
+4. A decision on purpose and law, with ten thousand bases in the register (`deciding.py`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from gateway import config, wiring
 from gateway.inbound import path
 from gateway.message import ContractId, Ready, Received
 from gateway.trust import pki, signing
-from ops.bench import corpus, light, relaying
+from ops.bench import corpus, deciding, light, relaying
 from ops.bench.load import Result, load
 from ops.bench.report import Report
 
@@ -53,6 +54,7 @@ def main() -> None:
         wiring.create_store(configuration, wiring.SystemClock())
         in_process(report, configuration, data, key, client.tls.der)
         end_to_end(report, data, key)
+    deciding.measure(report)
     relaying.measure(report)
     report.show()
     report.write(ROOT / "build/bench.json")

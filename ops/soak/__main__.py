@@ -1,9 +1,12 @@
 """`make soak`: send, let everything go wrong at random, heal, and prove that nothing was lost and nothing doubled.
 
 1. Private servers, a gateway in its roles, consumers, and a bad network between them (`fleet`).
-2. The sender begins (`sender`, `traffic`). When everybody is known, the storm begins (`schedule`, `faults`, `weather`).
+2. The sender begins (`sender`, `traffic`). When everybody is known, the storm begins (`schedule`, `faults`, `weather`),
+   and our own systems give commands (`errands`, `givers`) to partners that misbehave (`abroad`), or that have a mailbox
+   (`reader`).
 3. When every message has its final answer the storm ends, and all comes to rest (`rest`).
-4. The books are opened and laid side by side (`observe`, `reconcile`), and the result is printed (`report`).
+4. The books are opened and laid side by side, of what came in (`observe`, `reconcile`) and of what went out (`outward`,
+   `disclosed`), and the result is printed (`report`).
 
 Exit code 0 only if every rule holds; 1 otherwise; 2 where the soak itself could not be made.
 """
@@ -18,16 +21,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from gateway import logs
 from gateway.errors import GatewayError
 from ops.dev.servers.processes import ServerError
 from ops.dev.servers.state import ROOT
-from ops.soak import faults, observe, reconcile, rest, schedule
-from ops.soak.fleet import Fleet, Wanted
-from ops.soak.reconcile import Check
+from ops.soak import disclosed, errands, faults, observe, outward, reconcile, rest, schedule
+from ops.soak.fleet import ASKER, Fleet, Wanted
+from ops.soak.givers import Givers, Terms
+from ops.soak.reader import Reader
 from ops.soak.report import Report
 from ops.soak.schedule import Kind, Pace
 from ops.soak.traffic import WARM
@@ -37,6 +42,8 @@ from ops.soak.weather import Storm
 _STALLED = 240.0
 """Seconds without one more final answer: longer than any fault, so something hangs."""
 _LOOK = 0.1
+_EACH = 20
+"""One command to so many messages."""
 _PACES = {"full": Pace(), "quick": schedule.QUICK}
 
 
@@ -49,15 +56,21 @@ def main(arguments: Sequence[str]) -> int:
         store=asked.store,
         broker=asked.broker,
         messages=asked.messages,
+        commands=asked.messages // _EACH if asked.commands is None else asked.commands,
         seed=seed,
         poison=asked.poison,
         flaky=asked.flaky,
     )
-    command = f"make soak MESSAGES={wanted.messages} SEED={seed} STORE={wanted.store} BROKER={wanted.broker}"
+    given = f"MESSAGES={wanted.messages} COMMANDS={wanted.commands}"
+    command = f"make soak {given} SEED={seed} STORE={wanted.store} BROKER={wanted.broker}"
     print(f"seed {seed}: {command}", flush=True)
     try:
         with Fleet(wanted) as fleet:
-            report = _soaked(fleet, asked, command)
+            with logs.captured() as said:  # what the askers' kit tells, in a log of its own as the others'
+                try:
+                    report = _soaked(fleet, asked, command)
+                finally:
+                    (fleet.folder / "askers.log").write_bytes(said.getvalue())
             report.write(asked.report)
             print(report.show(), flush=True)
             if not report.passed or asked.keep:
@@ -81,22 +94,61 @@ def _soaked(fleet: Fleet, asked: argparse.Namespace, command: str) -> Report:
         print(f"NO FULL DISK IN THIS SOAK: no file system can be mounted here: {fleet.undisked}", flush=True)
     kinds = [kind for kind in faults.possible(fleet) if asked.only is None or kind.name in asked.only]
     storm = Storm(schedule.plan(fleet.wanted.seed, kinds, sorted(fleet.links), pace), fleet)
+    out = _Out.of(fleet)
     fleet.start()
     try:
         began = time.monotonic()
-        _send(fleet, storm, asked)
+        _send(fleet, storm, out, asked)
         answered = time.monotonic()
         storm.end()
+        out.givers.join()
         left = rest.settle(fleet)
         rested = time.monotonic()
     finally:
         storm.end()
+        out.close()
         fleet.stop()
-    return _reported(fleet, storm, command, left, (answered - began, rested - answered))
+    report = _reported(fleet, storm, command, (answered - began, rested - answered))
+    if not fleet.failures:  # cut short: what is on its way is in nobody's books yet
+        _reconcile(report, fleet, out, left)
+    return report
 
 
-def _send(fleet: Fleet, storm: Storm, asked: argparse.Namespace) -> None:
-    """Run the sender to its end; the storm begins when the first messages are through."""
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Those who take part in what goes out."""
+
+    givers: Givers
+    reader: Reader
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> _Out:
+        wanted = list(errands.drawn(fleet.wanted.commands, fleet.wanted.seed))
+
+        def share() -> float:
+            return (_done(fleet.folder) - WARM) / max(1, fleet.wanted.messages)
+
+        terms = Terms(
+            config=fleet.config,
+            data=fleet.folder / ASKER,
+            organisations=fleet.abroad.organisations,
+            share=share,
+            failed=fleet.fail,
+        )
+        port = fleet.links["reader-front"].port
+        return cls(Givers(wanted, terms), Reader(fleet.abroad.demo, fleet.folder / "data", port, fleet.abroad.reader))
+
+    def start(self) -> None:
+        self.givers.start()
+        self.reader.start()
+
+    def close(self) -> None:
+        self.givers.stop()
+        self.reader.stop()
+
+
+def _send(fleet: Fleet, storm: Storm, out: _Out, asked: argparse.Namespace) -> None:
+    """Run the sender to its end; storm and commands begin when the first messages are through."""
     where: list[str | Path] = [fleet.folder, str(fleet.links["sender-front"].port), str(fleet.wanted.messages)]
     how = [str(fleet.wanted.seed), str(asked.rate), str(asked.workers)]
     sender = subprocess.Popen([sys.executable, "-m", "ops.soak.sender", *where, *how], cwd=ROOT)
@@ -106,8 +158,10 @@ def _send(fleet: Fleet, storm: Storm, asked: argparse.Namespace) -> None:
         while sender.poll() is None and not fleet.failed.wait(_LOOK):
             now, before, done = time.monotonic(), done, _done(fleet.folder)
             changed = now if done != before else changed
-            if done >= WARM and not storm.begun and not asked.calm:
-                storm.begin()
+            if done >= WARM and before < WARM:
+                out.start()
+                if not asked.calm:
+                    storm.begin()
             if now - shown >= asked.tell:
                 shown = now
                 print(f"  {done} of {total} messages done, {len(storm.done)} faults", flush=True)
@@ -127,14 +181,11 @@ def _done(folder: Path) -> int:
         return 0
 
 
-def _reported(
-    fleet: Fleet, storm: Storm, command: str, left: Mapping[str, int], seconds: tuple[float, float]
-) -> Report:
-    checks: list[Check] = []
+def _reported(fleet: Fleet, storm: Storm, command: str, seconds: tuple[float, float]) -> Report:
     notes = [f"no full disk: {fleet.undisked}"] if fleet.undisked else []
-    report = Report(
+    return Report(
         command=command,
-        checks=checks,
+        checks=[],
         failures=fleet.failures,
         done=sorted(storm.done, key=lambda one: one.began),
         missed=len(storm.missed),
@@ -143,16 +194,27 @@ def _reported(
         ends=[(name, code, times) for name, unit in fleet.units.items() for code, times in sorted(unit.ends.items())],
         notes=[*notes, *(note for unit in fleet.units.values() for note in _grievances(unit))],
     )
-    if fleet.failures:
-        return report  # cut short: what is on its way is in nobody's books yet
+
+
+def _reconcile(report: Report, fleet: Fleet, out: _Out, left: Mapping[str, int]) -> None:
+    """Open the books, lay them side by side, and report what comes of it."""
     try:
-        books = observe.books(fleet, left)
+        books = observe.books(fleet, left, out.reader.sent)
+        sent = _sent(fleet, out)
     except Exception as error:  # noqa: BLE001  # a book that cannot be read is a finding
         fleet.failures.append(f"the books cannot be read: {error!r}")
-        return report
-    checks += reconcile.reconcile(books)
+        return
+    report.checks = [*reconcile.reconcile(books), *disclosed.reconcile(sent)]
     report.count(books.lines, len(books.handled), observe.redelivered(fleet.handled))
-    return report
+    report.tell(disclosed.numbers(sent, out.reader.fetched))
+
+
+def _sent(fleet: Fleet, out: _Out) -> disclosed.Books:
+    """Open the books of what went out."""
+    answering = observe.answers(fleet)
+    handled = [one for one in observe.handled(fleet.handled) if one.queue in answering]
+    letters = [one for one in observe.letters(fleet) if one.queue in answering]
+    return outward.books(fleet, out.givers.given, out.reader, handled, letters)
 
 
 def _grievances(unit: Unit) -> list[str]:
@@ -178,6 +240,7 @@ def _keep(folder: Path, target: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops.soak", description=__doc__)
     parser.add_argument("--messages", type=int, default=5_000, help="how many, beside one for each person")
+    parser.add_argument("--commands", type=int, help=f"how many; one to {_EACH} messages by default")
     parser.add_argument("--seed", type=int, help="of traffic and faults; chance by default, and printed")
     parser.add_argument("--store", choices=["postgresql", "sqlite"], default="postgresql")
     parser.add_argument("--broker", choices=["rabbitmq", "embedded"], default="rabbitmq")

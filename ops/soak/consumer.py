@@ -7,7 +7,9 @@ would stand there twice.
 One event in `POISON` can never be handled and dies at once; one in `FLAKY` fails the first two times. Which, its id
 says. A dead letter that was sent again is handled.
 
-    python -m ops.soak.consumer DATA DATABASE POISON FLAKY
+What our own systems are told of what they commanded is kept as it came.
+
+    python -m ops.soak.consumer CONFIG DATA DATABASE POISON FLAKY
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from gateway.cli import exits
 from gateway.config import Configuration, Queue, load
 from gateway.consumer import Incoming, PoisonError
 from gateway.errors import GatewayError, UnavailableError
-from ops.dev.servers.state import ROOT
+from gateway.events.compose import OUTCOME
 from ops.soak import traces
 
 CREATE = """
@@ -37,6 +39,7 @@ CREATE TABLE handled (
     n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, queue TEXT NOT NULL, subject TEXT NOT NULL,
     digest TEXT NOT NULL, replay_of INTEGER, attempt INTEGER NOT NULL, process INTEGER NOT NULL
 );
+CREATE TABLE told (n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, raw BLOB NOT NULL);
 CREATE TABLE again (event TEXT NOT NULL, queue TEXT NOT NULL, attempt INTEGER NOT NULL, known INTEGER NOT NULL);
 """
 _PATIENCE = 120.0
@@ -107,16 +110,18 @@ def _handle(connection: Any, event: Incoming, *, new: bool, poison: int, flaky: 
         return
     if event.replay_of is None and poisoned(event.id, poison):
         raise UnfitError
-    if flaky and int(event.id[8:16], 16) % flaky == 0 and event.attempt <= _FAILURES:
+    if flaky and int(event.id.replace("-", "")[8:16], 16) % flaky == 0 and event.attempt <= _FAILURES:
         raise HiccupError
     digest = hashlib.sha256(event.raw).hexdigest()
     connection.execute(
         "INSERT INTO handled (event, queue, subject, digest, replay_of, attempt, process) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (event.id, event.queue, event.subject, digest, event.replay_of, event.attempt, os.getpid()),
     )
+    if event.type == OUTCOME:
+        connection.execute("INSERT INTO told (event, raw) VALUES (?, ?)", (event.id, event.raw))
 
 
-def main(data: Path, database: Path, poison: int, flaky: int) -> int:
+def main(config: Path, data: Path, database: Path, poison: int, flaky: int) -> int:
     """Handle every queue's events, each in a thread of its own, until SIGTERM; return the exit code."""
     logs.configure()
     traces.keep()
@@ -125,7 +130,7 @@ def main(data: Path, database: Path, poison: int, flaky: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     terms = Terms(
-        configuration=load(ROOT / "config" / "gateway.toml", data=data),
+        configuration=load(config, data=data),
         database=database,
         poison=poison,
         flaky=flaky,
@@ -155,5 +160,5 @@ def main(data: Path, database: Path, poison: int, flaky: int) -> int:
 
 
 if __name__ == "__main__":
-    _data, _database, _poison, _flaky = sys.argv[1:]
-    sys.exit(main(Path(_data), Path(_database), int(_poison), int(_flaky)))
+    _config, _data, _database, _poison, _flaky = sys.argv[1:]
+    sys.exit(main(Path(_config), Path(_data), Path(_database), int(_poison), int(_flaky)))

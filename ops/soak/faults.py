@@ -30,6 +30,9 @@ _WITHIN = 15.0
 """Seconds for the broker to notice that it is beyond a limit."""
 _FARTHEST = 900.0
 """Seconds that a clock jumps at most: beyond every message's life, and every lease."""
+_DISPATCHERS = 75.0
+"""The same of a dispatcher, beyond what partners bear: what it puts off meanwhile waits as long when it is right again.
+"""
 
 Undo = Callable[[], None]
 
@@ -177,7 +180,7 @@ def _clock(planned: Planned, fleet: Fleet) -> tuple[str, Undo]:
     role = planned.target.removeprefix("clock ")
     # Whose clock, and how far, out of one number: the parts must not depend on each other.
     name, rest = _one(role, planned.size), planned.size * len(names(role)) % 1
-    far = 1.0 + rest**2 * _FARTHEST
+    far = 1.0 + rest**2 * (_DISPATCHERS if role == "dispatcher" else _FARTHEST)
     seconds = round(far if planned.kind is Kind.CLOCK_FORWARD else -far, 1)
     _written(fleet, name, seconds)
     return f"{name}, {seconds:+} s", lambda: _written(fleet, name, 0.0)

@@ -1,12 +1,14 @@
 """Everything that takes part: private servers, a gateway in its real roles, consumers, and bad networks between them.
 
     sender ─o─ front (2 workers) ─o─ database ─o─ relays (2) ─o─ broker ─o─ consumers (2)
-                                      o
-                                 integrators (2)
+    reader ─o─                        o   o                      o  o
+                            integrators   dispatchers (2) ─o─────┘  o
+                                          o o o o                   askers ─o─ database
+                                          partners (4)
 
-Of relays and integrators one works and one waits for its lease. Each o is a proxy of its own. So each role has a
-`services.toml` of its own, in a data folder whose other parts are the same for all. What the reconciliation and the
-operators ask goes to the servers directly (`configuration`).
+Of relays, integrators and dispatchers one works and one waits for its lease. Each o is a proxy of its own. So each role
+has a `services.toml` of its own, in a data folder whose other parts are the same for all. What the reconciliation and
+the operators ask goes to the servers directly (`configuration`).
 
 All below one folder; it is removed in the end, with the servers.
 """
@@ -34,14 +36,17 @@ from gateway.trust.issuing import KeyKind
 from ops.dev.servers import lifecycle, processes, rabbitmq, settings, state
 from ops.dev.servers.management import Management
 from ops.dev.servers.state import ROOT
-from ops.soak import consumer
+from ops.soak import consumer, errands
+from ops.soak.abroad import Abroad
 from ops.soak.disk import Disk
 from ops.soak.proxy import Proxy
 from ops.soak.units import Unit
 
 CONFIG = ROOT / "config" / "gateway.toml"
-EACH: Mapping[str, int] = {"front": 1, "relay": 2, "integrator": 2, "consumer": 2}
+EACH: Mapping[str, int] = {"front": 1, "relay": 2, "integrator": 2, "dispatcher": 2, "consumer": 2}
 """How many processes each role has; the front's one has two workers."""
+ASKER = "asker"
+"""Whoever gives commands: no process of the gateway's, but with a view of the servers of its own."""
 _HEARTBEAT = 10
 """Seconds; the least that is allowed, so that a half-open connection is noticed while the soak runs."""
 _DISK = 1536 * 1024 * 1024
@@ -56,6 +61,7 @@ class Wanted:
     store: Literal["postgresql", "sqlite"]
     broker: Literal["rabbitmq", "embedded"]
     messages: int
+    commands: int
     seed: int
     poison: int
     """One event in so many can never be handled; 0 for none."""
@@ -86,6 +92,9 @@ class Fleet:
     undisked: str = field(default="", init=False)
     """Why no disk can be full here."""
     configuration: Configuration = field(init=False)
+    config: Path = field(init=False)
+    """Its `gateway.toml`: as delivered, but for where partners are."""
+    abroad: Abroad = field(init=False)
     key: Key = field(init=False)
     port: int = field(default=0, init=False)
     _closing: ExitStack = field(default_factory=ExitStack, init=False)
@@ -162,13 +171,28 @@ class Fleet:
         now = state.read(self.services)
         (data / "services.toml").write_text(_settings(self.services, now))
         self._mount(data)
-        self.configuration = config.load(CONFIG, data=data)
+        self._abroad(demo, data)
+        self.configuration = config.load(self.config, data=data)
         wiring.create_store(self.configuration, wiring.SystemClock())
         self.key = Key(self.configuration.gateway.audit.origin, demo.checkpoint.public_key().public_bytes_raw())
         consumer.create(self.handled)
         self.port = processes.free_ports(1)[0]
         self._connect(now, data)
         self._man()
+
+    def _abroad(self, demo: pki.Demo, data: Path) -> None:
+        """Let partners wait for what is sent to them, and write where they are."""
+        at, read = datetime.now(UTC), config.load(CONFIG, data=data)
+        chance = random.Random(self.wanted.seed + 1)  # noqa: S311  # jitter
+
+        def link(name: str, port: int) -> int:
+            self.links[name] = self._link(port, chance)
+            return self.links[name].port
+
+        self.abroad = Abroad.make(demo, read, data, now=at)
+        self.abroad.plan(list(errands.drawn(self.wanted.commands, self.wanted.seed)), at)
+        self.abroad.connect(link, self._closing)
+        self.config = self.abroad.write(CONFIG, read, self.folder / "config")
 
     def _mount(self, data: Path) -> None:
         try:
@@ -191,12 +215,13 @@ class Fleet:
         """Put a proxy on every way, and give each role its own view of the servers."""
         chance = random.Random(self.wanted.seed)  # noqa: S311  # jitter
         self.links["sender-front"] = self._link(self.port, chance)
-        for role in EACH:
+        self.links["reader-front"] = self._link(self.port, chance)
+        for role in (*EACH, ASKER):
             seen = now
             if now.postgresql is not None and role != "consumer":
                 link = self.links[f"{role}-database"] = self._link(now.postgresql.port, chance)
                 seen = replace(seen, postgresql=replace(now.postgresql, port=link.port))
-            if now.rabbitmq is not None and role in {"relay", "consumer"}:
+            if now.rabbitmq is not None and role in {"relay", "dispatcher", "consumer", ASKER}:
                 link = self.links[f"{role}-broker"] = self._link(now.rabbitmq.amqps, chance)
                 seen = replace(seen, rabbitmq=replace(now.rabbitmq, amqps=link.port))
             own = self.folder / role
@@ -214,11 +239,11 @@ class Fleet:
         for role in EACH:
             for name in names(role):
                 if role == "consumer":
-                    what: list[str | Path] = ["ops.soak.consumer", self.folder / role, self.handled]
+                    what: list[str | Path] = ["ops.soak.consumer", self.config, self.folder / role, self.handled]
                     self._unit(name, [*what, str(self.wanted.poison), str(self.wanted.flaky)])
                     continue
                 self.clock(name).write_text("0")
-                what = ["ops.soak.serve", self.clock(name), "--config", CONFIG, "--data", self.folder / role]
+                what = ["ops.soak.serve", self.clock(name), "--config", self.config, "--data", self.folder / role]
                 self._unit(name, [*what, "--role", role, *more.get(role, [])])
         self._closing.callback(self.stop)
 

@@ -31,7 +31,7 @@ from gateway.store.log import StoredLog
 from gateway.store.place import Duty
 from gateway.trust.sealing import Sealer
 from ops.soak import consumer, lines
-from ops.soak.fleet import CONFIG, Fleet
+from ops.soak.fleet import Fleet
 from ops.soak.lines import Line
 from ops.soak.reconcile import ACCEPTABLE, Books, Expected, Handled, Letter, Refused, Stored
 from ops.soak.traffic import CLIENTS
@@ -53,8 +53,11 @@ class _Task:
     body: bytes
 
 
-def books(fleet: Fleet, left: Mapping[str, int]) -> Books:
-    """Read everything. Raises GatewayError where the store cannot be read."""
+def books(fleet: Fleet, left: Mapping[str, int], asked: Mapping[str, int]) -> Books:
+    """Read everything of what came in; `asked` is what was sent by those who ask their mailbox.
+
+    Raises GatewayError where the store cannot be read.
+    """
     sent = list(lines.read(fleet.folder / "sent.jsonl"))
     session = wiring.place(fleet.configuration, Duty.OWNER).open()
     try:
@@ -63,27 +66,36 @@ def books(fleet: Fleet, left: Mapping[str, int]) -> Books:
             found = list(_messages(session))
             stored = [_stored(row, hashes) for row in found]
             refused = list(_refusals(session, hashes, wiring.sealer(fleet.configuration.gateway.keys)))
-            letters = [
-                Letter(id=row[0], event=row[1], queue=row[2], state=row[3])
-                for row in session.stream("SELECT id, event, queue, state FROM dead_letters ORDER BY id")
-            ]
+            died = list(_letters(session))
             promised = {leaf for line in sent for receipt in line.receipts for leaf in receipt[3]}
             proven = _proven(session, fleet, hashes, promised)
     finally:
         session.close()
     times = {row[1]: row[3] for row in found}
+    answering = answers(fleet)
     return Books(
         lines=sent,
         stored=stored,
         refused=refused,
         expected=_expected(fleet, sent, {one.message_id: one for one in stored}, times),
-        handled=_handled(fleet.handled),
-        letters=letters,
+        handled=[one for one in handled(fleet.handled) if one.queue not in answering],
+        letters=died,
+        asked=asked,
         poisoned=partial(consumer.poisoned, one_in=fleet.wanted.poison),
         proven=proven,
         verified=_verified(fleet),
         left=left,
     )
+
+
+def letters(fleet: Fleet) -> list[Letter]:
+    """Return every dead letter. Raises GatewayError."""
+    session = wiring.place(fleet.configuration, Duty.OWNER).open()
+    try:
+        with session.translated(), session.reading():
+            return list(_letters(session))
+    finally:
+        session.close()
 
 
 def redelivered(database: Path) -> tuple[int, int]:
@@ -97,6 +109,11 @@ def _messages(session: Session) -> Iterator[tuple[int, str, str, str, int, int]]
     yield from session.stream(
         "SELECT id, message_id, digest, received_at, first_leaf, leaf_count FROM messages ORDER BY id"
     )
+
+
+def _letters(session: Session) -> Iterator[Letter]:
+    for row in session.stream("SELECT id, event, queue, state FROM dead_letters ORDER BY id"):
+        yield Letter(id=row[0], event=row[1], queue=row[2], state=row[3])
 
 
 def _stored(row: tuple[int, str, str, str, int, int], hashes: Sequence[bytes]) -> Stored:
@@ -150,7 +167,13 @@ def _verified(fleet: Fleet) -> str:
     return ""
 
 
-def _handled(database: Path) -> list[Handled]:
+def answers(fleet: Fleet) -> frozenset[str]:
+    """Return the queues on which askers are answered: what is there, nobody sent in."""
+    return frozenset(asker.queue for asker in fleet.configuration.askers.values())
+
+
+def handled(database: Path) -> list[Handled]:
+    """Return every event that was handled, in the order of handling."""
     with closing(sqlite.connect(str(database))) as connection:
         rows = connection.execute("SELECT event, queue, subject, digest, replay_of FROM handled ORDER BY n")
         return [
@@ -163,10 +186,10 @@ def _expected(
     fleet: Fleet, sent: Sequence[Line], stored: Mapping[str, Stored], times: Mapping[str, str]
 ) -> dict[str, Sequence[Expected]]:
     tasks = _tasks(fleet.folder / "sent.bin", sent, stored, times)
-    data = fleet.folder / "data"
+    where = fleet.config, fleet.folder / "data"
     with ProcessPoolExecutor(_PROCESSES, get_context("spawn")) as pool:
         found: dict[str, Sequence[Expected]] = {}
-        for some in pool.map(partial(_worked_out, data), _chunks(tasks)):
+        for some in pool.map(partial(_worked_out, where), _chunks(tasks)):
             found |= some
         return found
 
@@ -212,8 +235,8 @@ class _Everybody:
 
 
 @cache
-def _judges(data: Path) -> tuple[path.Rules, ...]:
-    configuration = config.load(CONFIG, data=data)
+def _judges(settings: Path, data: Path) -> tuple[path.Rules, ...]:
+    configuration = config.load(settings, data=data)
     return tuple(wiring.rules(configuration, _Everybody(one)) for one in (Protection.NONE, Protection.UNKNOWN))
 
 
@@ -226,11 +249,11 @@ def _peer(data: Path, client: str) -> bytes:
     return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
 
 
-def _worked_out(data: Path, tasks: Sequence[_Task]) -> dict[str, Sequence[Expected]]:
-    return {task.message_id: _events(data, task) for task in tasks}
+def _worked_out(where: tuple[Path, Path], tasks: Sequence[_Task]) -> dict[str, Sequence[Expected]]:
+    return {task.message_id: _events(*where, task) for task in tasks}
 
 
-def _events(data: Path, task: _Task) -> Sequence[Expected]:
+def _events(settings: Path, data: Path, task: _Task) -> Sequence[Expected]:
     received = Received(
         body=task.body,
         content_type="text/xml; charset=utf-8",
@@ -240,7 +263,7 @@ def _events(data: Path, task: _Task) -> Sequence[Expected]:
     )
     queues: dict[str, tuple[str, ...]] = {}
     digests: dict[str, set[str]] = {}
-    for rules in _judges(data):
+    for rules in _judges(settings, data):
         ready = path.prepare(received, rules)
         if not isinstance(ready, Ready):
             raise TypeError(f"{task.message_id}: receipted, and by the rules refused with {ready.error.code.name}")

@@ -88,6 +88,8 @@ class Books:
     """Leaves (hex) proven under the last checkpoint."""
     verified: str
     """What is wrong with the log; empty where it computes to its checkpoints."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """SHA-256 of what was sent by those who ask their mailbox, and how often: it may be refused, too."""
     left: Mapping[str, int]
     """What is not empty: outbox, queues, dead letters that nobody took home."""
 
@@ -278,7 +280,7 @@ def _refusals(books: Books) -> Check:
 
 def _unanswered(books: Books) -> Check:
     check = Check("every refusal leaf: of bytes that were sent, at most as often as they were")
-    sent: Counter[str] = Counter()
+    sent: Counter[str] = Counter(books.asked)
     for line in books.lines:
         sent.update(line.sent)
     told = Counter(one.content for one in books.refused)

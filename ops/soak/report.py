@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -58,6 +58,10 @@ class Report:
             "redeliveries": again[0],
             "redeliveries of handled events": again[1],
         }
+
+    def tell(self, numbers: Mapping[str, int]) -> None:
+        """Add numbers, below those that are there."""
+        self.numbers |= numbers
 
     def show(self) -> str:
         """Return the text."""

@@ -4,8 +4,8 @@ Faults are dealt from a shuffled deck that holds every kind once, one of each gr
 shuffled anew. So every kind happens, in an order that nobody chose. Two that work on one server or link never overlap,
 because neither could say what it did; all others do.
 
-The plan has no end: it is followed for as long as messages flow. Times are seconds from the first fault. What really
-happened, and when, is in the report; the plan is the same for a seed on any machine.
+A plan is followed for as long as messages flow, if it does not end before. Times are seconds from the first fault. What
+really happened, and when, is in the report; the plan is the same for a seed on any machine.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Kind(StrEnum):
     RELAY_DRAIN = "relay told to stop"
     INTEGRATOR_KILL = "integrator killed"
     INTEGRATOR_PAUSE = "integrator stopped for a while"
+    DISPATCHER_KILL = "dispatcher killed"
+    DISPATCHER_PAUSE = "dispatcher stopped for a while"
+    DISPATCHER_DRAIN = "dispatcher told to stop"
     CONSUMER_KILL = "consumer killed"
     CONSUMER_PAUSE = "consumer stopped for a while"
     CONSUMER_DRAIN = "consumer told to stop"
@@ -65,10 +68,10 @@ class Kind(StrEnum):
 
 
 GROUPS: dict[Group, tuple[Kind, ...]] = {
-    Group.PROCESS: tuple(Kind)[:13],
-    Group.SERVER: tuple(Kind)[13:19],
-    Group.NETWORK: tuple(Kind)[19:26],
-    Group.LIMIT: tuple(Kind)[26:29],
+    Group.PROCESS: tuple(Kind)[:16],
+    Group.SERVER: tuple(Kind)[16:22],
+    Group.NETWORK: tuple(Kind)[22:29],
+    Group.LIMIT: tuple(Kind)[29:32],
     Group.DISK: (Kind.STORE_FULL,),
     Group.CLOCK: (Kind.CLOCK_FORWARD, Kind.CLOCK_BACK),
 }
@@ -78,7 +81,7 @@ _MOMENTARY = {kind for kind in GROUPS[Group.PROCESS] if not kind.name.endswith("
 _BREAKING = {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}
 _BEFORE = (0.4, 1.2)
 """Seconds that a link is slow before it breaks."""
-CLOCKS = ("front", "relay", "integrator")
+CLOCKS = ("front", "relay", "integrator", "dispatcher")
 """Whose clock can jump."""
 
 
@@ -98,10 +101,13 @@ class Pace:
     """How long some last: beyond heartbeats and timeouts, so that both sides give each other up."""
     share: float = 0.15
     """Of faults that are long."""
+    most: int | None = None
+    """How many there are in all; None: as many as there is time for."""
 
 
-QUICK = Pace(gap=(1.0, 2.0), seconds=(0.5, 2.5), share=0.0)
-"""For a run of about a minute: every group, none of them long."""
+QUICK = Pace(gap=(1.0, 2.0), seconds=(0.5, 2.5), share=0.0, most=24)
+"""For a run of about a minute: every group, none of them long. They end, for on a machine that has much else to do
+nothing would come up again before it is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ class Planned:
 
 
 def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> Iterator[Planned]:
-    """Yield faults in order of their time, without end.
+    """Yield faults in order of their time: without end, or as many as the pace says.
 
     Args:
         seed: The same seed, kinds, links and pace give the same plan.
@@ -144,6 +150,8 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
                 number=number, kind=kind, at=now, seconds=seconds, target=target, size=round(chance.random(), 4)
             )
             number += 1
+            if number == pace.most:
+                return
             now += chance.uniform(*pace.gap)
 
 

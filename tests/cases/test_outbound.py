@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config
+from gateway.config import law as law_rows
 from gateway.dispatch import (
     AskerId,
     Case,
@@ -74,8 +75,8 @@ def law() -> tuple[Law, dict]:
     whole = configuration.model_copy(
         update={
             "partners": configuration.partners | partners,
-            "lagrum": (*configuration.lagrum, *(config.Lagrum.model_validate(row) for row in more["lagrum"])),
-            "bases": (*configuration.bases, *(config.Basis.model_validate(row) for row in more["basis"])),
+            "lagrum": (*configuration.lagrum, *(law_rows.Lagrum.model_validate(row) for row in more["lagrum"])),
+            "bases": (*configuration.bases, *(law_rows.Basis.model_validate(row) for row in more["basis"])),
             "askers": configuration.askers | askers,
         }
     )

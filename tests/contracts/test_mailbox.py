@@ -197,9 +197,30 @@ def test_who_has_several_mailboxes_sees_them_as_one(post):
 def test_fetching_gives_the_sealed_envelope_every_time_and_every_time_is_written_down(post):
     held = post.lay("c1")
     sealed = [post.fetch(held.id).contents for _ in range(3)]
-    assert sealed == [{"envelope": held.contents["envelope"]}] * 3
+    assert sealed == [held.contents] * 3
     assert post.happened(held.id) == [H.FETCH] * 3
     assert post.state(held.id) is S.FETCHED
+
+
+def test_what_may_not_go_any_more_is_withdrawn_in_place_of_being_given(post):
+    held = post.lay("c1")
+    with pytest.raises(ContractError) as caught:
+        post.mailboxes.fetch([BOX], held.id, NOON, lambda one: steps.step(one, H.WITHDRAW, NOON))
+    assert caught.value.code is codes.MAILBOX_UNKNOWN
+    assert (post.state(held.id), post.happened(held.id)) == (S.WITHDRAWN, [H.WITHDRAW])
+    assert post.listed() == []
+    assert len(post.committed) == 1, "the relay is woken for the asker's news"
+    assert refused(lambda: post.fetch(held.id)) is codes.MAILBOX_UNKNOWN
+
+
+@pytest.mark.parametrize(("point", "done"), [("timeline", False), ("commit", False), ("committed", True)])
+def test_a_withdrawal_is_whole_or_not_there_and_nothing_is_given_either_way(post, point, done):
+    held = post.lay("c1")
+    post.failing[point] = UnavailableError(codes.STORE_UNAVAILABLE)
+    with pytest.raises(UnavailableError):
+        post.mailboxes.fetch([BOX], held.id, NOON, lambda one: steps.step(one, H.WITHDRAW, NOON))
+    assert post.state(held.id) is (S.WITHDRAWN if done else S.DEPOSITED)
+    assert H.FETCH not in post.happened(held.id)
 
 
 def test_it_is_not_given_before_it_is_written(post):
@@ -216,7 +237,7 @@ def test_when_the_answer_of_the_commit_was_lost_it_is_fetched_again(post):
     post.failing["committed"] = UnavailableError(codes.STORE_UNAVAILABLE)
     with pytest.raises(UnavailableError):
         post.fetch(held.id)
-    assert post.fetch(held.id).contents == {"envelope": held.contents["envelope"]}
+    assert post.fetch(held.id).contents["envelope"] == held.contents["envelope"]
     assert post.happened(held.id) == [H.FETCH] * 2
 
 

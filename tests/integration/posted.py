@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-def command(name: str, *to: str, expires: datetime) -> dict[str, Any]:
+def command(name: str, *to: str, expires: datetime, consent: date | None = None) -> dict[str, Any]:
     """A summons to employers, as the asker gives it."""
     start = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=60)
     year = start.year
@@ -72,7 +72,11 @@ def command(name: str, *to: str, expires: datetime) -> dict[str, Any]:
         "recipients": [
             {"partner": "arbetsgivare", "organisation": NUMBERS[one], "basis": "FK-KALLELSE-AG-01"} for one in to
         ],
-        "consent": {"reference": "S-1", "recipients": ["arbetsgivare"], "until": f"{year + 1}-12-31"},
+        "consent": {
+            "reference": "S-1",
+            "recipients": ["arbetsgivare"],
+            "until": f"{consent or date(year + 1, 12, 31)}",
+        },
         "expires": expires.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
 
@@ -169,11 +173,14 @@ class Post:
             self.employers[name] = made
         return self.employers[name]
 
-    def lay(self, *to: str, life: timedelta = timedelta(days=30)) -> list[DispatchId]:
-        """Give a command, and wait until the dispatcher has laid it in these employers' mailboxes."""
+    def lay(self, *to: str, life: timedelta = timedelta(days=30), consent: date | None = None) -> list[DispatchId]:
+        """Give a command, and wait until the dispatcher has laid it in these employers' mailboxes.
+
+        `consent` is the last day of the person's.
+        """
         self._count += 1
         stage = self.stand.stage.configuration
-        data = command(f"k-{self._count}", *to, expires=self.clock.now() + life)
+        data = command(f"k-{self._count}", *to, expires=self.clock.now() + life, consent=consent)
         body = composed("rehabilitering", f"k-{self._count}", data, self.clock.now())
         made = commands.reread(body)
         queued = commands.queue(made)

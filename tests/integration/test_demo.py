@@ -71,18 +71,34 @@ def test_what_goes_out_ends_as_foreseen_and_both_books_agree(played):
     assert {one["processed"] for one in found["dispatches"] if one["state"] == "delivered"} == {1}
     assert {one["processed"] for one in found["dispatches"]} == {0, 1}
     ends = {one["state"] for one in found["dispatches"]}
-    assert ends == {"delivered", "refused", "unusable", "unresolved", "denied"}
+    assert ends == {"delivered", "refused", "unusable", "unresolved", "denied", "expired"}
 
 
 def test_far_sides_fail_in_every_way_they_can_and_every_partner_is_called(played):
     _, found = played
     done = {part for one in found["dispatches"] for part in one["far_side"].split("; ")}
+    done -= {"fetches by REST, acknowledges", "fetches by signed SOAP, acknowledges", "leaves it unread"}
     ways = {act.what.removesuffix(" (unprocessed)") for act in ACTS.values()}
     assert ways == {part.removesuffix(" (unprocessed)") for part in done} - {""}
     called = {one["to"] for one in found["dispatches"]}
     assert called == {
-        "skatteverket", "arbetsformedlingen", "arbetsgivare-a", "arbetsgivare-b", "region", "kommun", "akassa"
+        "skatteverket", "arbetsformedlingen", "arbetsgivare-a", "arbetsgivare-b", "arbetsgivare-c", "region", "kommun",
+        "kommun-b", "akassa",
     }  # fmt: skip
+
+
+def test_who_has_a_mailbox_fetches_by_rest_and_by_signed_soap_and_what_is_left_unread_is_told_to_its_asker(played):
+    _, found = played
+    waited = {
+        (one["to"], one["far_side"]): (one["state"], one["code"], one["attempts"], one["processed"])
+        for one in found["dispatches"]
+        if one["to"] in {"arbetsgivare-c", "kommun-b"}
+    }
+    assert waited == {
+        ("arbetsgivare-c", "fetches by REST, acknowledges"): ("delivered", None, 0, 1),
+        ("arbetsgivare-c", "fetches by signed SOAP, acknowledges"): ("delivered", None, 0, 1),
+        ("kommun-b", "leaves it unread"): ("expired", "GW-OUT-UNREAD", 0, 0),
+    }
 
 
 def test_one_summons_goes_to_employer_arbetsformedlingen_region_and_kommun(played):
@@ -104,8 +120,10 @@ def test_a_gateway_that_loses_a_queue_or_lets_too_much_out_does_not_reconcile_an
     queues = tmp_path / "config" / "queues.toml"
     kept = [part for part in queues.read_text(encoding="utf-8").split("[[queue]]") if "kontroll.inkomst" not in part]
     queues.write_text("[[queue]]".join(kept), encoding="utf-8")
-    bases = tmp_path / "config" / "law" / "bases.toml"
-    bases.write_text(bases.read_text(encoding="utf-8").replace("suspicion = true", "suspicion = false"))
+    for bases in (tmp_path / "config" / "law" / "bases").iterdir():
+        stated = 'required = ["omstandigheter"]\n'
+        text = bases.read_text(encoding="utf-8").replace(f"{stated}suspicion = true", f"{stated}suspicion = false")
+        bases.write_text(text, encoding="utf-8")
     config = str(tmp_path / "config" / "gateway.toml")
     done = subprocess.run(
         [*DEMO, "--messages", "4", "--json", "--config", config],

@@ -71,7 +71,7 @@ def test_a_partner_that_is_taken_out_is_unknown_after_a_reload(own):
     without = whole.model_copy(
         update={
             "partners": {name: one for name, one in whole.partners.items() if name != "skatteverket"},
-            "bases": tuple(basis for basis in whole.bases if basis.partner_type != "skatteverket"),
+            "bases": tuple(basis for basis in whole.bases if basis.partner_types != ("skatteverket",)),
             "queues": tuple(queue for queue in whole.queues if queue.name in kept),
             "askers": {},
         }

@@ -17,10 +17,13 @@ from zeep.transports import Transport
 
 from gateway import codes, endings, wiring
 from gateway.audit import leaf
+from gateway.database import Turn
 from gateway.errors import UnavailableError
-from gateway.message import SoapVersion
+from gateway.message import NumberKind, Person, Protection, SoapVersion
 from gateway.outbound.states import State
+from gateway.sqlite import File
 from gateway.store.place import DATABASE
+from gateway.store.rows import LEARN, LEARNED, RANK
 from gateway.wiring.rules import sealer
 from tests import payloads
 from tests.differential.oracles import ORACLES
@@ -366,6 +369,52 @@ def ended(own: posted.Post, dispatch: str, state: State) -> dict:
     posted.waited_for(lambda: bool(outcomes(own, dispatch)))
     (told,) = outcomes(own, dispatch)
     return told["data"]
+
+
+def known(own: posted.Post, protection: Protection, stated_at: int) -> None:
+    """Have the folkbokföring say it of the person, as a notice that has just been accepted does."""
+    secret = own.stand.intake.front.terms.rules.pseudonyms
+    person = secret.of(Person(number=payloads.PERSON, kind=NumberKind.PERSONNUMMER, check_digit_valid=True))
+    file = File(own.stand.stage.configuration.gateway.store.path / DATABASE)
+    rank = RANK[protection]
+    (revision,) = file.execute("SELECT coalesce(max(revision), 0) + 1 FROM protections").fetchone()
+    with file.writing(Turn.JOURNAL):
+        file.insert("protections", LEARNED, [(person, protection.value, rank, stated_at, revision)], LEARN)
+    file.close()
+    own.stand.intake.protections.refresh()
+    posted.waited_for(lambda: own.stand.background.sending._protections.status(person) is protection)
+
+
+def answered(own: posted.Post, dispatch: str) -> requests.Response:
+    employer = own.employer(A)
+    return employer.post(employer.signed(fetching(dispatch)))
+
+
+@pytest.mark.parametrize("why", ["protected", "consent"])
+def test_what_may_not_go_any_more_is_not_handed_out_and_the_asker_is_told(own, why):
+    known(own, Protection.NONE, 1)
+    (dispatch,) = own.lay(A, consent=own.clock.now().date() + timedelta(days=1))
+    if why == "protected":
+        known(own, Protection.SEKRETESSMARKERING, 2)
+    else:
+        own.clock.ahead = timedelta(days=3)
+    answer = answered(own, dispatch)
+    assert without_reference(answer) == without_reference(answered(own, posted.NOBODY)), "as what was never there"
+    assert own.happened(dispatch) == ["compose", "deposit", "withdraw"]
+    told = ended(own, dispatch, State.WITHDRAWN)
+    assert told["state"] == "withdrawn"
+    assert "PROTECTED" not in json.dumps(told)
+    assert dispatch not in own.employer(A).list()
+    kinds = [json.loads(one.entry)["kind"] for one in own.views.dispatch_leaves(dispatch)]
+    assert kinds == ["intent", "end"]
+
+
+def test_what_may_still_go_is_handed_out_as_before(own):
+    known(own, Protection.NONE, 1)
+    (dispatch,) = own.lay(A)
+    assert posted.SECRET.encode() in own.employer(A).fetch(dispatch)
+    known(own, Protection.SKYDDAD_FOLKBOKFORING, 2)
+    assert answered(own, dispatch).status_code == 200, "whoever has it cannot be made not to"
 
 
 def test_unread_for_five_days_it_is_nobodys_and_the_asker_is_told(own):

@@ -97,9 +97,19 @@ def test_it_sees_what_has_ever_lain_in_a_mailbox_and_no_other_dispatch(front):
     assert seen == {number(name) for name, way in WAYS.items() if H.DEPOSIT in way}
 
 
-def test_of_contents_it_sees_command_and_envelope_of_what_is_still_theirs(front):
+NAMES = ("command", "envelope", "payload")
+
+
+def test_of_contents_it_sees_command_payload_and_envelope_of_what_is_still_theirs(front):
     rows = front.execute("SELECT dispatch, name FROM contents").fetchall()
-    assert sorted(rows) == [(number(one), name) for one in ("deposited", "fetched") for name in ("command", "envelope")]
+    assert sorted(rows) == [(number(one), name) for one in ("deposited", "fetched") for name in NAMES]
+
+
+def test_of_hidden_records_it_sees_those_of_what_is_still_theirs(front):
+    theirs = front.execute("SELECT position FROM deposit_records").fetchall()
+    ours = "SELECT l.position FROM leaves l WHERE l.dispatch IN (?, ?)"
+    assert sorted(theirs) == sorted(front.execute(ours, (number("deposited"), number("fetched"))).fetchall())
+    assert theirs
 
 
 MOVES = [
@@ -108,7 +118,7 @@ MOVES = [
     ("fetched", "delivered", 1),
     ("deposited", "delivered", 1),
     ("deposited", "expired", None),
-    ("deposited", "withdrawn", None),
+    ("deposited", "withdrawn", 1),
     ("fetched", "unresolved", None),
     ("fetched", "deposited", None),
     ("acknowledged", "fetched", 0),
@@ -120,7 +130,7 @@ MOVES = [
 
 
 @pytest.mark.parametrize(("name", "to", "changed"), MOVES)
-def test_it_moves_only_what_is_theirs_and_only_to_fetched_or_delivered(front, name, to, changed):
+def test_it_moves_only_what_is_theirs_and_only_to_fetched_delivered_or_withdrawn(front, name, to, changed):
     statement = "UPDATE dispatches SET state = ?, step = step + 1 WHERE id = ?"
     assert tried(front, statement, (to, number(name))) == changed
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
-from gateway.database import Turn
+from gateway.database import CHUNK, Turn
+from gateway.message import EventId, Pseudonym
+from gateway.ports import Pending
 from gateway.store import outbox
+from gateway.store.outbox import StoredOutbox
 from gateway.store.place import Duty
+from tests import builders
 
 pytestmark = pytest.mark.services
 
@@ -61,3 +66,72 @@ def test_no_plan_reads_the_backlog(stored, relay, analysed, persons):
     assert scans["earlier"]["Index Name"] == "ix_outbox_partition"
     assert scans["earlier"]["Index Cond"] == "((partition = (outbox.partition)::text) AND (id < outbox.id))"
     assert not [node for node in plan if node["Node Type"] in {"Sort", "Hash", "Materialize", "Seq Scan"}]
+
+
+KEPT = 12
+"""Times after which a statement surely has the plan that it keeps: psycopg prepares it at the fifth, and PostgreSQL
+makes one for any values at the sixth after that."""
+
+
+def pending(first: int, last: int) -> list[Pending]:
+    return [
+        Pending(number=n, event=builders.event(EventId(str(n)), partition=Pseudonym(f"person {n}")))
+        for n in range(first, last + 1)
+    ]
+
+
+def visited(session) -> int:
+    """How many rows of the outbox this session has looked at, by whatever plan."""
+    ((count,),) = session.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
+    ).fetchall()
+    return count
+
+
+@pytest.fixture
+def owner(stored):
+    opened = stored.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def relaying(stored):
+    opened = StoredOutbox(stored.acting(Duty.RELAY), clock=builders.Clock())
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_what_was_planned_for_an_empty_outbox_forgets_in_a_full_one_by_looking_at_nothing_else(
+    owner, relaying, analysed
+):
+    if analysed:
+        owner.execute("ANALYZE outbox")
+    session = relaying._session
+    for _ in range(KEPT):
+        relaying.settle(pending(1, 3 * CHUNK))
+    ((prepared,),) = session.execute(
+        "SELECT max(generic_plans) FROM pg_prepared_statements WHERE statement LIKE 'DELETE FROM outbox%'"
+    ).fetchall()
+    assert prepared > 0
+    fill(owner, MANY)
+    with session.writing(Turn.OUTBOX):
+        before = visited(session)
+        relaying._forget(pending(MANY // 2, MANY // 2 + 3 * CHUNK - 1))
+        looked = visited(session) - before
+    ((left,),) = owner.execute("SELECT count(*) FROM outbox").fetchall()
+    assert (looked, left) == (3 * CHUNK, MANY - 3 * CHUNK)
+
+
+@pytest.mark.parametrize(("size", "beside"), [(1000, False), (7500, False), (20_000, True)])
+def test_an_event_of_ordinary_size_stands_in_its_row(owner, size, beside):
+    body = random.Random(size).randbytes(size)  # noqa: S311  # nothing that could be compressed
+    with owner.writing(Turn.JOURNAL):
+        owner.insert(
+            "outbox", "id, message, event, type, partition, queues, body", [(1, 1, "e-1", "inkomst", "p", "q", body)]
+        )
+    ((pieces,),) = owner.execute(
+        "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'outbox'::regclass"
+    ).fetchall()
+    assert (pieces > 0) == beside

@@ -336,7 +336,7 @@ MATRIX = [
     ("INSERT INTO public.evidence (message, key_id, wrapped_key, sealed) VALUES (9, '', '', '')", "front"),
     ("INSERT INTO public.protections VALUES ('p', 'none', 0, 0, 99)", "front dispatcher"),
     ("UPDATE public.protections SET revision = 99", "front dispatcher"),
-    ("SELECT person FROM public.protections", "front dispatcher"),
+    ("SELECT person FROM public.protections", "front dispatcher relay"),
     ("SELECT digest FROM public.messages", "front integrator operator"),
     ("SELECT wrapped_key FROM public.refusals", ""),
     ("SELECT code FROM public.refusals", "front integrator operator"),

@@ -99,8 +99,11 @@ def test_only_the_select_connection_is_used():
 
 
 def test_one_place_publishes():
-    assert [name for name, source in sources().items() if ".basic_publish(" in source] == ["publisher.py"]
-    assert sources()["publisher.py"].count(".basic_publish(") == 1
+    ways = (".basic_publish(", "._output_marshaled_frames(", "._send_")
+    assert [name for name, source in sources().items() if any(way in source for way in ways)] == ["frames.py"]
+    assert sources()["frames.py"].count("._output_marshaled_frames(") == 1
+    assert [name for name, source in sources().items() if "Publishes(" in source] == ["publisher.py"]
+    assert sources()["publisher.py"].count("publishes.add(") == 1
 
 
 def test_nothing_is_declared_but_passively():

@@ -18,25 +18,26 @@ from tests.integration.stage import ROOT
 
 pytestmark = pytest.mark.services
 
-SEED, MESSAGES, RATE = 6038, 700, 30
-"""About 25 seconds of sending. Each group has its turn, and the broker's links break three times while confirmations
-and acknowledgements are on their way: so events really come twice."""
+SEED, MESSAGES, COMMANDS, RATE = 44038, 380, 20, 20
+"""About 20 seconds of sending. Each group has its turn, and the broker's links break while confirmations and
+acknowledgements are on their way: so events really come twice. What goes out meets the same faults, and a dispatcher's
+clock is wrong."""
 
 
 def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf_is_proven(tmp_path):
     done = subprocess.run(
         [
             sys.executable, "-m", "ops.soak", "--pace", "quick", "--messages", str(MESSAGES), "--seed", str(SEED),
-            "--rate", str(RATE), "--report", str(tmp_path / "soak.json"),
+            "--commands", str(COMMANDS), "--rate", str(RATE), "--report", str(tmp_path / "soak.json"),
         ],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=400,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=560,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     report = json.loads((tmp_path / "soak.json").read_text())
     assert report["passed"]
     assert f"SEED={SEED}" in report["command"]
     checks = {check["name"]: check for check in report["checks"]}
-    assert len(checks) == 15
+    assert len(checks) == 15 + 12
     assert all(check["counted"] for check in checks.values()), "a rule that looked at nothing proves nothing"
     assert not any(check["wrong"] for check in checks.values())
     happened = Counter(schedule.group(Kind(one["planned"]["kind"])) for one in report["done"])
@@ -45,3 +46,7 @@ def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf
     assert report["numbers"]["resends"] > 0
     assert report["numbers"]["attempts without an answer"] > 0
     assert report["numbers"]["redeliveries of handled events"] > 0
+    assert report["numbers"]["commands"] == COMMANDS
+    assert report["numbers"]["messages that came to a partner again"] > 0
+    assert report["numbers"]["fetched by REST"] > 0
+    assert report["numbers"]["fetched by signed SOAP"] > 0

@@ -46,12 +46,10 @@ def bases(draw):
         "benefits": draw(st.sampled_from([None, ["sjukpenning"]])),
         "giltig_fom": draw(st.sampled_from([FIRST, date(2026, 1, 1)])),
         "giltig_tom": draw(st.sampled_from([None, date(2026, 5, 31)])),
-        "outbound": {
-            "required": sorted(draw(st.sets(st.sampled_from(fields), max_size=1))),
-            "longest_period": draw(st.sampled_from([None, 31])),
-            "consent": draw(st.booleans()),
-            "suspicion": draw(st.booleans()),
-        },
+        "required": sorted(draw(st.sets(st.sampled_from(fields), max_size=1))),
+        "longest_period": draw(st.sampled_from([None, 31])),
+        "consent": draw(st.booleans()),
+        "suspicion": draw(st.booleans()),
     }
 
 
@@ -105,7 +103,7 @@ def scenes(draw):
         "consent": Consent(reference="S-1", recipients=frozenset({"skatteverket"}), until=LAST),
         "suspicion": "PM-1",
         "fields": held,
-        "own": dict.fromkeys(row.outbound.required or row.fields[:1], "Något"),
+        "own": dict.fromkeys(row.required or row.fields[:1], "Något"),
     }
     wrong = {name: draw(SPOILERS[name]) for name in draw(st.sets(st.sampled_from(sorted(SPOILERS)), max_size=2))}
     moment = going.noon(draw(st.dates(row.giltig_fom, row.giltig_tom or LAST) | DAYS))
@@ -155,7 +153,7 @@ def test_taking_a_field_away_from_the_basis_lets_no_other_field_out(scene, data)
     command, register, moment, status = scene
     row = register[0]
     gone = data.draw(st.sampled_from(row.fields))
-    if row.fields == (gone,) or gone in row.outbound.required:
+    if row.fields == (gone,) or gone in row.required:
         return
     less = [row.model_copy(update={"fields": tuple(name for name in row.fields if name != gone)})]
     _, before, _ = judged(command, [row], moment, status)
@@ -184,7 +182,7 @@ def test_what_goes_was_given_and_is_named_by_the_basis_that_was_named(scene):
     assert decision.fields.keys() | {item.field for item in decision.withheld} == asked.keys()
     assert not {WORDS[name].category for name in decision.fields} & set(row.forbidden)
     assert decision.labels == labels.of(row)
-    assert permitted.citation.purpose == row.outbound.purpose_text
+    assert permitted.citation.purpose == row.purpose_text
 
 
 @effort(60)
@@ -201,14 +199,14 @@ def test_a_permission_keeps_every_condition_of_its_basis(scene):
     assert case.reference
     assert row.benefits is None or case.benefit in row.benefits
     assert row.giltig_fom <= moment.date() <= (row.giltig_tom or date.max)
-    assert not row.outbound.suspicion or command.suspicion
-    if row.outbound.consent:
+    assert not row.suspicion or command.suspicion
+    if row.consent:
         assert "skatteverket" in command.consent.recipients
         assert command.consent.until >= moment.date()
     if period is not None:
         assert case.period.first <= period.first <= period.last <= case.period.last
-    if row.outbound.longest_period is not None:
-        assert (period.last - period.first).days < row.outbound.longest_period
+    if row.longest_period is not None:
+        assert (period.last - period.first).days < row.longest_period
     in_force = {f"{item.id}@{item.version}": item for item in ROWS}
     assert row.standing_decision or all(in_force[id_].test == "none" for id_ in permitted.decision.lagrum)
 

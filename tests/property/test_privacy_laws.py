@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from gateway.errors import PurposeError
 from gateway.events import compose
 from gateway.message import Labels, LeafHash, Outcome, Protection, Pseudonym, Withheld
-from gateway.privacy import labels, purpose
+from gateway.privacy import compatibility, labels, purpose
 from gateway.privacy.law import Law
+from gateway.privacy.purposes import COLLECTING, Purpose
 from gateway.swedish import swedish_day
 from tests.unit.privacy.statute import (
     CONTRACT,
@@ -172,6 +173,9 @@ label_values = st.builds(
     benefits=st.none() | st.frozensets(st.sampled_from(["b1", "b2"])),
     retention=st.sampled_from(["R1", "R2", "R3"]),
     no_onward=st.booleans(),
+    collected_for=st.frozensets(st.sampled_from(["p1", "p2", "p3"])),
+    processed_for=st.frozensets(st.sampled_from(["p1", "p2", "p3"])),
+    bases=st.frozensets(st.sampled_from(["B-1", "B-2"])),
 )
 
 
@@ -181,10 +185,57 @@ def test_labels_only_ever_narrow_in_whatever_order_data_is_joined(one, two, thre
     assert joined.purposes <= one.purposes
     assert one.benefits is None or joined.benefits <= one.benefits
     assert joined.no_onward >= one.no_onward
+    assert joined.collected_for <= one.collected_for
+    assert joined.processed_for <= one.processed_for
+    assert joined.bases >= one.bases | two.bases
     assert set(one.retention.split("; ")) <= set(joined.retention.split("; "))
     assert labels.intersect(one, one) == one
     assert labels.intersect(one, two) == labels.intersect(two, one)
     assert labels.intersect(labels.intersect(one, two), three) == labels.intersect(one, labels.intersect(two, three))
+
+
+PRIMARY = st.sampled_from(sorted(COLLECTING))
+SOURCES = built(
+    [
+        basis("B-1", purposes=["fk:Arendehandlaggning", "fk:Kontroll"]),
+        basis("B-2", purposes=["fk:Kontroll"], benefits=["sjukpenning"]),
+        basis("B-3", purposes=["fk:UnderlagRattighetSkyldighet"], benefits=["sjukpenning", "sgi"]),
+    ]
+).rules
+sourced = st.builds(
+    Labels,
+    purposes=st.just(frozenset(COLLECTING)),
+    benefits=st.none(),
+    retention=st.just("R"),
+    no_onward=st.just(True),
+    collected_for=st.frozensets(PRIMARY, min_size=1),
+    processed_for=st.frozensets(PRIMARY),
+    bases=st.frozensets(st.sampled_from(["B-1", "B-2", "B-3", "B-4"]), min_size=1),
+)
+
+
+def may_be_used(labels_, purpose_, benefit, *, health, sensitive):
+    return all(
+        compatibility.judge(one, purpose_, benefit, health=health, sensitive=sensitive, rules=SOURCES) is None
+        for one in labels.provenance(labels_)
+    )
+
+
+@given(
+    sourced,
+    sourced,
+    st.sampled_from(sorted(Purpose)),
+    st.sampled_from(["sjukpenning", "sgi", None]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_joined_data_may_be_used_for_each_part_may_be(  # noqa: PLR0917  # drawn
+    one, two, purpose_, benefit, health, sensitive
+):
+    joined = labels.intersect(one, two)
+    if may_be_used(joined, purpose_, benefit, health=health, sensitive=sensitive):
+        for part in (one, two):
+            assert may_be_used(part, purpose_, benefit, health=health, sensitive=sensitive)
 
 
 @given(

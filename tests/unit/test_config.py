@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import config
+from gateway.config import register
 from gateway.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -124,14 +125,36 @@ def test_a_missing_key_is_refused_by_name(folder):
             "trust.subject: an agency is pinned to a s",
         ),
         (
-            "law/bases.toml",
+            "law/bases/skatteverket.toml",
             'direction = "inbound_push"',
             'direction = "in"',
-            "[[basis]] 1 (SKV-FOLKBOKFORING-01): direct",
+            "[[basis]] 1 (SKV-FOLKBOKFORING-01@2024-02-15): direct",
         ),
-        ("law/bases.toml", "[[basis]]", "[[bases]]", "bases: only [[basis]] tables are accepted here"),
-        ("law/lagrum.toml", 'day = "decision"', 'dag = "decision"', "[[lagrum]] 1 (SFB-114-8-1): day: Field required"),
-        ("law/lagrum.toml", 'id = "SFB-114-8-1"', 'id = "SFB 114"', "[[lagrum]] 1 (SFB 114): id: String should match"),
+        ("law/bases/akassa.toml", "[[basis]]", "[[bases]]", "bases: only [[basis]] tables are accepted here"),
+        (
+            "law/bases/akassa.toml",
+            "suspicion = true",
+            "misstanke = true",
+            "[[basis]] 1 (FK-UNDERRATTELSE-AKASSA-01@2024-02-15): mis",
+        ),
+        (
+            "law/bases/akassa.toml",
+            'source = "V1"',
+            'source = "V9"',
+            "[[basis]] 1 (FK-UNDERRATTELSE-AKASSA-01@2024-02-15): source: ",
+        ),
+        (
+            "law/lagrum/sfb.toml",
+            'day = "decision"',
+            'dag = "decision"',
+            "[[lagrum]] 1 (SFB-114-8-1@2024:13): day: Field required",
+        ),
+        (
+            "law/lagrum/sfb.toml",
+            'id = "SFB-114-8-1"',
+            'id = "SFB 114"',
+            "[[lagrum]] 1 (SFB 114@2024:13): id: String should match",
+        ),
         ("law/categories.toml", 'diagnos = "halsa"', 'diagnos = "sjuk"', "words.diagnos: Input should be 'identitet'"),
         ("law/categories.toml", "[words]", "[ord]", "words: Field required; accepted keys: words"),
         (
@@ -148,9 +171,15 @@ def test_a_fault_is_told_with_file_and_key(folder, file, old, new, told):
     assert refused(folder).startswith(f"{folder / file}: {told}")
 
 
-@pytest.mark.parametrize(
-    "file", ["gateway.toml", "queues.toml", "law/bases.toml", "law/lagrum.toml", "law/categories.toml"]
-)
+def test_a_key_deep_in_a_row_is_refused_with_those_that_its_own_table_accepts(folder):
+    change(folder / "law/bases/akassa.toml", "suspicion = true", "any_of = [{suspicion = true}, {benefit = []}]")
+    assert refused(folder).endswith(
+        "[[basis]] 1 (FK-UNDERRATTELSE-AKASSA-01@2024-02-15): any_of.1.benefit: Extra inputs are not permitted; "
+        "accepted keys: benefits, subject_roles, suspicion"
+    )
+
+
+@pytest.mark.parametrize("file", ["gateway.toml", "queues.toml", "law/categories.toml"])
 def test_a_missing_file_is_told_by_name(folder, file):
     (folder / file).unlink()
     assert refused(folder) == f"{folder / file}: cannot be read: No such file or directory"
@@ -167,12 +196,112 @@ def test_no_partner_at_all_is_refused(folder):
     assert refused(folder) == f"{folder / 'partners'}: no partner is configured: one <id>.toml each"
 
 
-def test_the_policy_changes_with_every_byte_of_the_law_and_with_nothing_else(folder):
-    before = config.load(folder / "gateway.toml").policy
-    change(folder / "queues.toml", "# The internal queues.", "# Queues.")
-    assert config.load(folder / "gateway.toml").policy == before
-    change(folder / "law/bases.toml", "# Navet.", "# Navet:")
-    assert config.load(folder / "gateway.toml").policy != before
+INFORMATION = """
+[[information]]
+kind = "konton"
+fields.saldo.category = "ekonomi"
+fields.kontor = { category = "kontakt", locating = true }
+"""
+
+
+class TestTheRegisterOfLaw:
+    """`config/law/`: many files, one register, one hash."""
+
+    @pytest.mark.parametrize(("name", "what"), [("lagrum", "<act>.toml"), ("bases", "<partner>.toml")])
+    def test_a_folder_without_files_is_refused(self, folder, name, what):
+        shutil.rmtree(folder / "law" / name)
+        assert refused(folder).startswith(f"{folder / 'law' / name}: is empty: one {what} each")
+
+    @pytest.mark.parametrize("name", ["bases.toml", "lagrum.toml", "bases/gamla/skatteverket.toml", "utkast/x.toml"])
+    def test_a_file_that_nothing_reads_is_refused_with_where_its_rows_belong(self, folder, name):
+        stray = folder / "law" / name
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_bytes(b"")
+        assert refused(folder) == (
+            f"{stray}: is no part of the register of law; move its rows to lagrum/<act>.toml, bases/<partner>.toml, "
+            "information.toml, categories.toml or reviews.toml, or take it away"
+        )
+
+    def test_every_row_is_known_by_its_file_and_number(self, folder):
+        read = config.load(folder / "gateway.toml")
+        assert read.places.keys() >= {row.key for row in (*read.lagrum, *read.bases, *read.information)}
+        assert read.places["basis SKV-AGI-FRANVARO-01@2025-01-01"] == "bases/skatteverket.toml: [[basis]] 3"
+        assert read.places["lagrum OSL-10-28@2009:400"] == "lagrum/osl.toml: [[lagrum]] 1"
+
+    def test_a_row_that_is_there_twice_is_known_by_both_places(self, folder):
+        shutil.copy(folder / "law/bases/akassa.toml", folder / "law/bases/zz.toml")
+        assert config.load(folder / "gateway.toml").places["basis FK-UNDERRATTELSE-AKASSA-01@2024-02-15"] == (
+            "bases/akassa.toml: [[basis]] 1 and bases/zz.toml: [[basis]] 1"
+        )
+
+    def test_bases_come_in_the_order_of_files_and_in_the_order_they_stand(self, folder):
+        bases = [basis.id for basis in config.load(folder / "gateway.toml").bases]
+        assert bases.index("AF-ERSATTNING-01") < bases.index("AF-ALLMAN-01") < bases.index("SKV-FOLKBOKFORING-01")
+
+    def test_kinds_that_no_contract_carries_may_be_described(self, folder):
+        (folder / "law/information.toml").write_text(INFORMATION, encoding="utf-8")
+        (row,) = config.load(folder / "gateway.toml").information
+        assert (row.kind, row.fields["saldo"].locating, row.fields["kontor"].locating) == ("konton", False, True)
+        change(folder / "law/information.toml", "locating", "lokal")
+        assert refused(folder).startswith(
+            f"{folder / 'law/information.toml'}: [[information]] 1 (konton): fields.kontor.lokal: Extra inputs are not "
+            "permitted; accepted keys: category, locating, secrecy"
+        )
+
+    def test_and_may_be_left_out(self, folder):
+        (folder / "law/information.toml").unlink(missing_ok=True)
+        assert config.load(folder / "gateway.toml").information == ()
+
+
+class TestThePolicy:
+    """The hash of the register: which law decided."""
+
+    def files(self, folder):
+        return sorted((folder / "law").rglob("*.toml"))
+
+    def test_changes_with_any_byte_of_any_file_of_law(self, folder):
+        (folder / "law/information.toml").write_text(INFORMATION, encoding="utf-8")
+        seen = {config.load(folder / "gateway.toml").policy}
+        for number, file in enumerate(self.files(folder), start=1):
+            file.write_bytes(file.read_bytes() + b"#")
+            seen.add(register.policy(register.contents(folder / "law")))
+            assert len(seen) == 1 + number, file.name
+        assert config.load(folder / "gateway.toml").policy in seen
+
+    def test_changes_with_the_name_of_a_file(self, folder):
+        before = config.load(folder / "gateway.toml").policy
+        (folder / "law/bases/akassa.toml").rename(folder / "law/bases/akassor.toml")
+        assert config.load(folder / "gateway.toml").policy != before
+
+    def test_changes_when_a_file_is_divided_though_the_rows_are_the_same(self, folder):
+        before = config.load(folder / "gateway.toml")
+        text = (folder / "law/lagrum/osl.toml").read_text(encoding="utf-8")
+        first, rest = text.split("[[lagrum]]", 1)
+        (folder / "law/lagrum/osl.toml").write_text(first + "[[lagrum]]" + rest.split("[[lagrum]]", 1)[0])
+        (folder / "law/lagrum/osl2.toml").write_text("[[lagrum]]" + rest.split("[[lagrum]]", 1)[1])
+        after = config.load(folder / "gateway.toml")
+        assert {row.key for row in after.lagrum} == {row.key for row in before.lagrum}
+        assert after.policy != before.policy
+
+    def test_changes_with_nothing_else(self, folder, tmp_path):
+        before = config.load(folder / "gateway.toml").policy
+        change(folder / "queues.toml", "# The internal queues.", "# Queues.")
+        change(folder / "partners/akassa.toml", 'id = "akassa"', 'id = "akassa" # en')
+        (folder / "law/README.md").write_text("Läs mig.", encoding="utf-8")
+        (folder / "law/bases/.akassa.toml.swp").write_bytes(b"x")
+        for file in self.files(folder):
+            file.touch()
+        assert config.load(folder / "gateway.toml").policy == before
+        shutil.copytree(folder, tmp_path / "annan")
+        assert config.load(tmp_path / "annan/gateway.toml").policy == before
+
+    def test_is_that_of_the_very_bytes_that_became_rows(self, folder):
+        law = register.contents(folder / "law")
+        read = register.parsed(law, folder / "law")
+        assert read.policy == register.policy(law) == config.load(folder / "gateway.toml").policy
+        assert read.policy == register.policy(dict(reversed(law.items())))
+        change(folder / "law/bases/akassa.toml", "FK-UNDERRATTELSE", "FK-ANNAT")
+        assert register.parsed(law, folder / "law") == read
 
 
 def test_a_configuration_is_immutable():

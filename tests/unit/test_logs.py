@@ -152,7 +152,7 @@ def test_an_unexpected_error_is_told_by_type_and_place_and_never_by_text(told):
 def test_the_place_is_the_innermost_of_our_own_frames():
     with pytest.raises(ConfigError) as caught:
         config.load(Path("/nowhere/gateway.toml"))
-    assert logs.place(caught.value).startswith("gateway.config:")
+    assert logs.place(caught.value).startswith("gateway.config.files:")
 
 
 class Full(io.BytesIO):

@@ -40,6 +40,8 @@ def test_any_number_of_rows_is_inserted_and_matched(file, count):
         "WITH w (k) AS (VALUES {values}) SELECT a FROM w CROSS JOIN t ON a = k", [(n,) for n in rows(file)]
     )
     assert len(found) == count
+    keys = [(n, str(n) if n % 2 else "another") for n in rows(file)]
+    assert file.listed("SELECT a FROM t WHERE a {0} AND b {1}", keys) == [(n,) for n in range(count) if n % 2]
 
 
 def test_a_block_that_raises_leaves_nothing(file):

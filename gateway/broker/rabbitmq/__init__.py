@@ -4,6 +4,7 @@ topology       what lies on the broker, and under which names
 login          how a duty reaches the brokers
 connection     one thread, one connection, rebuilt until it is stopped
 outside        what stands on the outside of an event
+frames         publishes as they go over the wire
 publisher      events out: confirms with a window
 order          one person's events one at a time
 lending        what is in hand of some queues

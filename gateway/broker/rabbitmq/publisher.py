@@ -33,6 +33,7 @@ from pika.spec import Basic
 
 from gateway.broker.rabbitmq import outside, topology
 from gateway.broker.rabbitmq.connection import Link, State
+from gateway.broker.rabbitmq.frames import Publishes
 from gateway.config import Queue
 from gateway.errors import ConfigError, GatewayError
 from gateway.message import Event
@@ -119,6 +120,7 @@ class Window:
         self._size = size
         self._tick = confirm / _TICKS
         self._channel: Channel | None = None
+        self._publishes: Publishes | None = None
         self._held = False
         self._waiting: deque[Parcel] = deque()
         self._unconfirmed: dict[int, Parcel] = {}
@@ -136,14 +138,15 @@ class Window:
 
     def _fill(self) -> None:
         self._link.own()
-        channel, waiting, exchange = self._channel, self._waiting, self._exchange
-        if channel is None or not channel.is_open or self._held:
+        channel, publishes, waiting, unconfirmed = self._channel, self._publishes, self._waiting, self._unconfirmed
+        if channel is None or publishes is None or not channel.is_open or self._held:
             return  # closed by the broker a moment ago: `lost` comes next
-        for _ in range(min(len(waiting), self._size - len(self._unconfirmed))):
+        for _ in range(min(len(waiting), self._size - len(unconfirmed))):
             parcel = waiting.popleft()
             self._tag += 1
-            self._unconfirmed[self._tag] = parcel
-            channel.basic_publish(exchange, parcel.key, parcel.body, parcel.properties, mandatory=True)
+            unconfirmed[self._tag] = parcel
+            publishes.add(parcel.key, parcel.properties, parcel.body)
+        publishes.write()
 
     # What the link tells.
 
@@ -167,6 +170,7 @@ class Window:
 
     def _built(self, channel: Channel, _frame: object) -> None:
         self._channel = channel
+        self._publishes = Publishes(channel, self._exchange)
         self._tag = 0
         self._marks.clear()
         self._link.later("confirm", self._tick, self._look)
@@ -181,7 +185,7 @@ class Window:
 
     def lost(self) -> None:
         """What was not confirmed is UNKNOWN, whether it was written or not."""
-        self._channel = None
+        self._channel = self._publishes = None
         self._held = False
         unknown = [*self._unconfirmed.values(), *self._waiting]
         self._unconfirmed.clear()

@@ -13,5 +13,6 @@ number must reconcile, or the exit code is 1.
 
     errands     what our own systems want      farsides    partners' servers, right and wrong
     country     whom we call, and where        outgoing    what goes out, and what must come of it
+    mail        who has a mailbox only
     abroad      playing it, and what was seen: by us, by the partners, by the askers
 """

@@ -1,7 +1,7 @@
 """The second half: what Försäkringskassan sends and asks itself, while far sides fail in every way they can.
 
 1. Every errand is given as one of our own systems gives it, on the queue of commands.
-2. The gateway that runs carries them out; we wait until each dispatch has ended.
+2. The gateway that runs carries them out, and who has a mailbox asks it; we wait until each dispatch has ended.
 3. The askers' queues are drained, the far sides' books read, and the log is proven again.
 
 What is seen is counted from three places that know nothing of each other: the gateway's store and log, the partners'
@@ -13,18 +13,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
+import requests
 
 from gateway import codes, consumer, wiring
 from gateway.audit.leaf import Kind
 from gateway.cli.demo import ledger
-from gateway.cli.demo.country import Country
+from gateway.cli.demo.answers import WrongAnswerError
+from gateway.cli.demo.clients import signing_key
+from gateway.cli.demo.country import READER, Country
 from gateway.cli.demo.farsides.books import Entry
 from gateway.cli.demo.ledger import LOCATING
+from gateway.cli.demo.mail import Mailbox, Way
 from gateway.cli.demo.outgoing import Errand, Leg, Outgoing
 from gateway.cli.demo.persons import PROTECTED
 from gateway.cli.demo.reconcile import Rule
@@ -107,8 +111,8 @@ def play(stage: Stage, *, size: int) -> Abroad:
     views = DispatchViews(wiring.place(stage.configuration, wiring.Duty.OPERATOR))
     try:
         legs = [leg for errand in errands for leg in errand.legs]
-        with suppress(UnavailableError):  # what has not ended is told in the table
-            _until(lambda: _ended(views, legs), "not every dispatch has ended")
+        with suppress(UnavailableError), closing(_session(stage)) as session:  # what has not ended the table tells
+            _until(lambda: _read(stage, session) and _ended(views, legs), "not every dispatch has ended")
         _until(lambda: views.unsigned(datetime.now(UTC))[0] == 0, "the integrator did not sign for every leaf")
         drained = ledger.drain(stage)
         events = [one for found in drained.events.values() for one in found]
@@ -121,8 +125,8 @@ def play(stage: Stage, *, size: int) -> Abroad:
             located=sum(_locates(event) for event in events),
             exposed=ledger.exposed(b"".join(stage.server.lines)),
             astray=astray,
-            processed=sum(sum(place.side.books.processed().values()) for place in country.places.values()),
-            refused=sum(len(place.side.books.refused) for place in country.places.values()),
+            processed=sum(sum(books.processed().values()) for books in country.all_books()),
+            refused=sum(len(books.refused) for books in country.all_books()),
         )
     finally:
         views.close()
@@ -148,6 +152,34 @@ def _given(stage: Stage, errands: Sequence[Errand]) -> int:
     return astray
 
 
+def _session(stage: Stage) -> requests.Session:
+    """Return what the employer without an address calls us with."""
+    folder, session = stage.data / "clients" / READER, requests.Session()
+    session.trust_env = False
+    session.verify = str(stage.data / "pki" / "server-ca.pem")
+    session.cert = (str(folder / "tls.pem"), str(folder / "tls.key"))
+    return session
+
+
+def _read(stage: Stage, session: requests.Session) -> bool:
+    """Have it fetch and acknowledge what waits, as it means to; return whether that is all."""
+    box = stage.country.boxes[READER]
+    signer, certificate = signing_key(stage.demo.clients[READER].sign), stage.demo.receipt.certificate
+    mailbox = Mailbox(box.partner, session, stage.address, signer=signer, certificate=certificate)
+    for way in Way if not box.done else ():
+        for name in mailbox.waiting(way):
+            if box.ways.get(name) is not way:
+                continue
+            try:
+                letter = mailbox.fetch(way, name)
+                box.books.see(name, letter.digest)
+                mailbox.acknowledge(way, letter)
+                box.books.process(name, lambda letter=letter: letter.digest)  # type: ignore[misc]
+            except WrongAnswerError as error:
+                box.books.refuse(error.detail)
+    return box.done
+
+
 def _ended(views: DispatchViews, legs: Sequence[Leg]) -> bool:
     ended = {one.id for one in views.dispatches(limit=10 * len(legs)) if one.state in states.ENDED}
     return ended.issuperset(leg.dispatch for leg in legs)
@@ -160,7 +192,7 @@ def _walked(views: DispatchViews, country: Country, leg: Leg, events: Sequence[l
     return Walked(
         leg=leg,
         found=views.dispatch(leg.dispatch),
-        entry=country.side(leg.place).books.of(leg.dispatch),
+        entry=country.books(leg.place).of(leg.dispatch),
         leaves=Counter(orjson.loads(one.entry)["kind"] for one in views.dispatch_leaves(leg.dispatch)),
         told=[str(one["state"]) for one in told],
         answers=sum(event["id"] in answers for event in events),

@@ -73,10 +73,7 @@ def read(answer: Answer, certificate: x509.Certificate) -> Receipted | Refused:
     Raises:
         WrongAnswerError: what came back is neither; or the receipt's signature does not hold.
     """
-    try:
-        root = etree.fromstring(answer.body, etree.XMLParser(resolve_entities=False, no_network=True))
-    except etree.XMLSyntaxError:
-        raise WrongAnswerError(f"HTTP {answer.status} without XML") from None
+    root = _root(answer.body, f"HTTP {answer.status}")
     fault = next(root.iter(f"{_FAULT}Fault"), None)
     if fault is not None:
         return Refused(
@@ -89,6 +86,26 @@ def read(answer: Answer, certificate: x509.Certificate) -> Receipted | Refused:
     if receipt is None:
         raise WrongAnswerError(f"HTTP {answer.status} with neither receipt nor fault")
     return _receipt(receipt)
+
+
+def fault(content: bytes) -> str | None:
+    """Return the code of a fault of the gateway's; None where it is none. Raises WrongAnswerError: it is no XML."""
+    found = next(_root(content, "an answer").iter(f"{_FAULT}Fault"), None)
+    return None if found is None else found.findtext(f"{_FAULT}Code", "")
+
+
+def verified(content: bytes, certificate: x509.Certificate) -> etree._Element:
+    """Return an envelope whose signature covers its Body. Raises WrongAnswerError."""
+    root = _root(content, "an envelope")
+    _verify(root, certificate)
+    return root
+
+
+def _root(content: bytes, what: str) -> etree._Element:
+    try:
+        return etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError:
+        raise WrongAnswerError(f"{what} without XML") from None
 
 
 def _receipt(element: etree._Element) -> Receipted:
@@ -124,10 +141,11 @@ def _verify(root: etree._Element, certificate: x509.Certificate) -> None:
     if not any(target is root[-1] for target in covered):
         raise WrongAnswerError("the receipt's signature does not cover its Body")
     # 3. Signature.
-    _check(certificate, b64decode(signature.findtext(f"{_DS}SignatureValue", "")), _canonical(info))
+    check(certificate, b64decode(signature.findtext(f"{_DS}SignatureValue", "")), _canonical(info))
 
 
-def _check(certificate: x509.Certificate, value: bytes, data: bytes) -> None:
+def check(certificate: x509.Certificate, value: bytes, data: bytes) -> None:
+    """Hold a signature value to what was signed. Raises WrongAnswerError."""
     key = certificate.public_key()
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):

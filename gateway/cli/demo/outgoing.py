@@ -1,21 +1,23 @@
 """What goes out, and what must come of it: every errand of the second half, decided before anything is sent.
 
 The first ones are right. Then Navet, Arbetsförmedlingen, an employer, a region, a kommun and an a-kassa fail in every
-way that a far side here can, and last comes what the law stops. Everybody who is asked or told has a script; what must
+way that a far side here can. Then partners without an address fetch what waits for them, or do not; and last comes what
+the law stops. Everybody who is asked or told has a script; what must
 come of that is worked out from the script alone (`farsides.foreseen`), or for what is stopped, from the law.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway import endings
 from gateway.cli.demo import errands
-from gateway.cli.demo.country import GREETINGS, UNKNOWN, Country
+from gateway.cli.demo.country import GREETINGS, NEVER, READER, UNKNOWN, Country
 from gateway.cli.demo.errands import Data
 from gateway.cli.demo.farsides import ACTS, Foreseen, foresee
+from gateway.cli.demo.mail import Way
 from gateway.cli.demo.persons import PERSONNUMMER, PROTECTED
 from gateway.consumer import asking
 from gateway.dispatch import DispatchId
@@ -34,7 +36,7 @@ class Leg:
 
     what: str
     place: str
-    """Whose far side."""
+    """Whose far side, or mailbox."""
     dispatch: DispatchId
     did: str
     """What the far side does each time it is called, in a few words; in the end it is right, if it comes to that."""
@@ -75,6 +77,7 @@ class Outgoing:
         yield from self._arbetsformedlingen()
         yield from self._summons()
         yield from self._notifications()
+        yield from self._mailboxes()
         yield from self._stopped()
 
     def _right(self) -> Iterator[Errand]:
@@ -142,6 +145,15 @@ class Outgoing:
         ):
             yield self._tell("with circumstances", script)
 
+    def _mailboxes(self) -> Iterator[Errand]:
+        for way in Way:
+            errand = self._summon("to one without an address", [(READER, ())])
+            self._country.boxes[READER].ways[errand.legs[0].dispatch] = way
+            leg = replace(errand.legs[0], did=f"fetches by {way}, acknowledges", foreseen=_READ)
+            yield replace(errand, legs=(leg,))
+        errand = self._summon("to one who never asks its mailbox", [(NEVER, ())])
+        yield replace(errand, legs=(replace(errand.legs[0], did="leaves it unread", foreseen=_UNREAD),))
+
     def _stopped(self) -> Iterator[Errand]:
         employer = self._country.organisation("arbetsgivare-a") or ""
         person = PERSONNUMMER[0]
@@ -172,8 +184,8 @@ class Outgoing:
         )
 
     def _summon(self, what: str, to: Sequence[tuple[str, Sequence[str]]]) -> Errand:
-        places = self._country.places
-        recipients = [(places[name].partner, self._country.organisation(name)) for name, _ in to]
+        country = self._country
+        recipients = [(country.partner(name), country.organisation(name)) for name, _ in to]
         data = errands.summons(self._person(), self._now, recipients)
         return self._errand(f"summons {what}", REHABILITATION, data, to)
 
@@ -203,7 +215,7 @@ class Outgoing:
         legs = []
         for (place, script), queued in zip(to, commands.queue(command), strict=True):
             foreseen = _STOPPED if stopped else foresee(script, answered=answered)
-            if script is not GREETINGS:
+            if script is not GREETINGS and place in self._country.places:
                 self._country.side(place).plan(queued.dispatch, script)
             legs.append(
                 Leg(
@@ -225,6 +237,10 @@ def _did(script: Sequence[str]) -> str:
     return "; ".join(ACTS[name].what for name in [*script, "right"][:tried])
 
 
+_READ = Foreseen(
+    state=State.DELIVERED, attempts=0, code=None, partner_code=None, first_failure=None, processed=1, seen=1
+)
+_UNREAD = replace(_READ, state=State.EXPIRED, code=endings.UNREAD.name, processed=0, seen=0)
 _STOPPED = Foreseen(
     state=State.DENIED,
     attempts=0,

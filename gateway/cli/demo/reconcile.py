@@ -83,7 +83,7 @@ _PLAIN = {
     "undelivered": "events left behind (outbox, lent, dead letters)",
     "protected": "events about protected persons",
     "located": "of those, with a locating field",
-    "leaves": "audit leaves = decisions + refusals",
+    "leaves": "audit leaves = decisions + refusals + the register and the queues that they went by",
     "promised": "leaves promised in receipts",
     "proven": "of those, proven under the checkpoint",
     "checkpoints": "checkpoint: signature and recomputed root agree",

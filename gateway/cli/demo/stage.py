@@ -22,7 +22,7 @@ import orjson
 
 from gateway import codes, wiring
 from gateway.audit.note import Key
-from gateway.cli.demo.country import Country
+from gateway.cli.demo.country import Country, reader
 from gateway.config import Configuration, load
 from gateway.errors import ConfigError, UnavailableError
 from gateway.trust import pki
@@ -139,8 +139,9 @@ def staged(config: Path, folder: Path, *, now: datetime) -> Iterator[Stage]:
 
 
 def _pki(now: datetime) -> tuple[pki.Demo, Issued]:
-    """Make a PKI in which Skatteverket has a second signing certificate, revoked."""
+    """Make a PKI in which Skatteverket has a second signing certificate, revoked, and one more employer connects."""
     demo = pki.build(now=now)
+    joined = reader(demo, now=now)
     profile = replace(
         pki.SIGNER,
         common_name="Skatteverket signering, gammal",
@@ -149,4 +150,4 @@ def _pki(now: datetime) -> tuple[pki.Demo, Issued]:
     )
     revoked = pki.issue(demo.agencies, profile, now=now)
     lists = pki.crl(demo.agencies_root, now=now) + pki.crl(demo.agencies, now=now, revoked=[revoked.certificate])
-    return replace(demo, agencies_crl=lists), revoked
+    return replace(demo, agencies_crl=lists, clients={**demo.clients, joined.name: joined}), revoked

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 VIRTUAL_HOST = DATABASE = "gateway"
 ACCOUNTS = ("publisher", "consumer", "collector", "monitor", "asker")
 """Of RabbitMQ, by duty: `gw-publisher` and so on."""
-ROLES = ("owner", "front", "relay", "integrator", "dispatcher", "operator", "auditor")
+ROLES = ("owner", "front", "relay", "integrator", "dispatcher", "reviewer", "releaser", "operator", "auditor")
 """Of PostgreSQL, by duty: `gateway_owner` and so on."""
 
 

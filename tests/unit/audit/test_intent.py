@@ -75,7 +75,7 @@ def ending(**changes):
 
 
 def ended(**changes):
-    return intent.ended(queued(), ending(**changes), intent=LeafHash(bytes(32)), **NAMED)
+    return intent.ended(queued(), ending(**changes), intent=LeafHash(bytes(32)), policy=builders.POLICY, **NAMED)
 
 
 def test_an_intent_says_who_gets_what_about_whom_why_and_on_which_law():
@@ -95,6 +95,14 @@ def test_an_intent_says_who_gets_what_about_whom_why_and_on_which_law():
         "granted": ["arbetsplats", "belopp", "period"],
         "information": "kallelse",
         "interaction": "send",
+        "judged": {
+            "benefit": "sjukpenning",
+            "case_period": {"first": "2025-09-01", "last": "2026-06-30"},
+            "consent": {"recipients": ["arbetsgivare"], "until": "2026-06-30"},
+            "fields": ["hemligt"],
+            "own": ["hemligt"],
+            "silent": [],
+        },
         "kind": "intent",
         "lagrum": ["SFL-26-19@2011:1244"],
         "organisation": "5560269986",
@@ -139,13 +147,19 @@ def test_an_end_says_what_became_of_it_and_points_to_the_intent():
         "partner_code": "F-1",
         "parts": [{"code": "X", "finding": "refused", "name": "1"}],
         "person": {"kind": "personnummer", "number": "199202232386"},
+        "policy": builders.POLICY,
         "reason": "frågade mottagaren",
         "released": "yes",
         "result": "partial",
         "state": "delivered",
         "v": 1,
     }
-    assert json.loads(one.entry) | {"commitment": ""} == {"commitment": "", "kind": "end", "v": 1}
+    assert json.loads(one.entry) | {"commitment": ""} == {
+        "commitment": "",
+        "kind": "end",
+        "policy": builders.POLICY,
+        "v": 1,
+    }
 
 
 def test_what_never_went_has_the_leaf_of_its_decision():

@@ -4,7 +4,7 @@ import hmac
 import json
 from base64 import b64decode
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import date, timedelta, timezone
 from hashlib import sha256
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway import codes
 from gateway.audit import leaf, tree
 from gateway.errors import ContractError, IntegrityError
-from gateway.message import Outcome
+from gateway.message import Facts, Outcome
 from tests import builders
 
 SALT = b"s" * leaf.SALT
@@ -31,7 +31,16 @@ def decided(**more) -> leaf.Leaf:
 
 
 def test_a_decisions_record_says_who_what_why_and_on_which_law():
-    record = json.loads(decided().record)
+    facts = Facts(
+        event=date(2026, 1, 1),
+        fields=("belopp", "telefon"),
+        cited=("7 §",),
+        unknown=("Nytt",),
+        answers=True,
+        benefit="sjukpenning",
+        consent=(("region",), date(2026, 12, 31)),
+    )
+    record = json.loads(decided(facts=facts).record)
     assert record == {
         "action": None,
         "basis": "SKV-AGI-INKOMST",
@@ -41,6 +50,16 @@ def test_a_decisions_record_says_who_what_why_and_on_which_law():
         "digest": builders.digest("urn:uuid:1"),
         "granted": ["arbetsplats", "belopp", "period"],
         "information": "inkomst",
+        "judged": {
+            "answers": True,
+            "benefit": "sjukpenning",
+            "cited": ["7 §"],
+            "consent": {"recipients": ["region"], "until": "2026-12-31"},
+            "event": "2026-01-01",
+            "fields": ["belopp", "telefon"],
+            "suspicion": False,
+            "unknown": ["Nytt"],
+        },
         "kind": "decision",
         "lagrum": ["SFL-26-19@2011:1244"],
         "message_id": "urn:uuid:1",
@@ -68,9 +87,13 @@ def test_a_denial_has_a_leaf_with_neither_fields_nor_labels():
     assert (record["outcome"], record["granted"], record["purposes"], record["retention"]) == ("DENY", [], [], None)
 
 
+def test_a_decision_that_nobody_told_the_facts_of_says_so():
+    assert json.loads(decided().record)["judged"] is None
+
+
 def test_a_refusals_record_names_the_received_bytes_by_their_hash_only():
     error = ContractError(codes.CONTRACT_SCHEMA, "line 1")
-    entry = leaf.refused(builders.admitted(b"<secret/>"), error, salt=SALT)
+    entry = leaf.refused(builders.admitted(b"<secret/>"), error, policy=builders.POLICY, salt=SALT)
     record = json.loads(entry.record)
     assert record == {
         "address": "skatteverket/arbetsgivardeklaration",
@@ -81,6 +104,7 @@ def test_a_refusals_record_names_the_received_bytes_by_their_hash_only():
         "organisation": "2021005448",
         "partner": "skatteverket",
         "peer": builders.digest("peer"),
+        "policy": builders.POLICY,
         "received": "2026-11-20T12:00:00Z",
         "size": 9,
         "step": "contract",
@@ -88,7 +112,7 @@ def test_a_refusals_record_names_the_received_bytes_by_their_hash_only():
     }
     assert entry.pseudonym is None
     assert entry.record == canonical(record)
-    assert set(json.loads(entry.entry)) == {"commitment", "kind", "v"}
+    assert set(json.loads(entry.entry)) == {"commitment", "kind", "policy", "v"}
 
 
 def test_the_public_entry_is_the_salted_commitment_and_nothing_linkable():
@@ -116,7 +140,9 @@ def test_two_leaves_of_the_same_person_and_data_have_nothing_in_common():
 def test_every_record_is_canonical(text, detail, flag, number):
     one = decided(record=number, quarantined=flag, reasons=(text,), fields={detail: text}, basis=text)
     assert one.record == canonical(json.loads(one.record))
-    entry = leaf.refused(builders.admitted(), ContractError(codes.CONTRACT_SCHEMA, detail), salt=SALT)
+    entry = leaf.refused(
+        builders.admitted(), ContractError(codes.CONTRACT_SCHEMA, detail), policy=builders.POLICY, salt=SALT
+    )
     assert entry.record == canonical(json.loads(entry.record))
 
 
@@ -129,7 +155,9 @@ def test_times_are_written_in_utc_whatever_zone_they_came_in():
     swedish = builders.NOON.astimezone(timezone(timedelta(hours=1)))
     who = builders.admitted()
     who = replace(who, received=replace(who.received, at=swedish))
-    record = json.loads(leaf.refused(who, ContractError(codes.CONTRACT_SCHEMA), salt=SALT).record)
+    record = json.loads(
+        leaf.refused(who, ContractError(codes.CONTRACT_SCHEMA), policy=builders.POLICY, salt=SALT).record
+    )
     assert record["received"] == "2026-11-20T12:00:00Z"
 
 

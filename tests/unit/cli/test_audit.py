@@ -29,7 +29,7 @@ def test_a_whole_log_is_verified(original, vkey):
     result = original.run("audit", "verify", "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
-    assert found["size"] == 4  # three records, one refusal
+    assert found["size"] == 6  # the register and the queues that it went by, three records, one refusal
     assert found["pending"] == 0
     assert found["vkey"] == vkey
     assert len(found["root"]) == 44
@@ -84,14 +84,14 @@ def test_a_leaf_of_a_receipt_is_proven_and_the_proof_verified_without_the_store(
     leaf = written(original.leaves[1])
     result = original.run("audit", "proof", leaf)
     assert result.exit_code == 0
-    assert result.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 1\n")
+    assert result.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
     file = tmp_path / "leaf.tlog-proof"
     file.write_bytes(result.stdout_bytes)
 
     offline = ["audit", "verify", "--proof", str(file), "--vkey", vkey, "--json"]
     result = CliRunner().invoke(main, [*offline, "--leaf", leaf, "--config", "no-such-file"])
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["index"] == 1
+    assert json.loads(result.stdout)["index"] == 3
 
     for other in (original.leaves[0], b"\0" * 32):
         assert CliRunner().invoke(main, [*offline, "--leaf", written(other)]).exit_code == 5
@@ -99,7 +99,7 @@ def test_a_leaf_of_a_receipt_is_proven_and_the_proof_verified_without_the_store(
 
 def test_a_changed_proof_proves_nothing(original, vkey, tmp_path):
     text = original.run("audit", "proof", original.leaves[0].hex()).stdout
-    for number, changed in enumerate((text.replace("index 0", "index 2"), text[:-10], "", "\n\n")):
+    for number, changed in enumerate((text.replace("index 2", "index 3"), text[:-10], "", "\n\n")):
         file = tmp_path / f"{number}.tlog-proof"
         file.write_text(changed, encoding="utf-8")
         result = CliRunner().invoke(
@@ -113,7 +113,7 @@ def test_every_leaf_of_a_message_is_proven_by_its_message_id(original):
     assert result.exit_code == 0
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["leaf"] for line in found] == [leaf.hex() for leaf in original.leaves]
-    assert [line["index"] for line in found] == [0, 1, 2]
+    assert [line["index"] for line in found] == [2, 3, 4]
 
 
 def test_every_leaf_of_a_dispatch_is_proven(installation, vkey, tmp_path):
@@ -132,7 +132,7 @@ def test_every_leaf_of_a_dispatch_is_proven(installation, vkey, tmp_path):
     result = installation.run("audit", "proof", "--dispatch", reference, "--json")
     assert result.exit_code == 0, result.stderr
     proofs = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [one["index"] for one in proofs] == [4, 5, 6, 7]
+    assert [one["index"] for one in proofs] == [6, 7, 8, 9]
     for one in proofs:
         (tmp_path / "one").write_text(one["proof"])
         offline = ["audit", "verify", "--proof", str(tmp_path / "one"), "--vkey", vkey, "--leaf", one["leaf"]]

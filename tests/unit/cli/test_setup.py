@@ -41,6 +41,12 @@ def test_a_right_configuration_tells_what_it_holds(original):
     assert len(found["contracts"]) == 5
     assert len(found["policy"]) == 64
     assert "AG-SJUKANMALAN-01" in found["bases"]
+    (told,) = [line for line in found["warnings"] if "LAW_UNVERIFIED" in line]
+    assert told.startswith("LAW_UNVERIFIED: outside demo and test a person decides by ")
+    waiting = told.rpartition(": ")[2].split(", ")
+    assert f" {len(waiting)} of {len(set(found['bases']))} bases (gateway law check " in told
+    assert "FK-NAVET-01" in waiting
+    assert "SKV-AGI-FRANVARO-01" not in waiting
     text = original.run("config", "check")
     assert text.exit_code == 0
     assert "The configuration is right" in text.stdout
@@ -85,9 +91,9 @@ def project(tmp_path):
         ("gateway.toml", ("port = 8443", "port = 99999"), "listen.port"),
         ("queues.toml", ('name = "kontroll.inkomst"', 'name = "Kontroll"'), "name"),
         ("queues.toml", ("inkomst.v1", "inkomst.v2"), "inkomst.v2"),
-        ("law/bases.toml", ('"fk:Kontroll"', '"fk:Nyfikenhet"'), "fk:Nyfikenhet"),
-        ("law/bases.toml", ('"forstaSjukdag"', '"diagnos"'), "diagnos"),
-        ("law/lagrum.toml", ("[[lagrum]]", "[[lagrumm]]"), "lagrumm"),
+        ("law/bases/skatteverket.toml", ('"fk:Kontroll"', '"fk:Nyfikenhet"'), "fk:Nyfikenhet"),
+        ("law/bases/arbetsgivare.toml", ('"forstaSjukdag"', '"diagnos"'), "diagnos"),
+        ("law/lagrum/sfb.toml", ("[[lagrum]]", "[[lagrumm]]"), "lagrumm"),
         ("partners/skatteverket.toml", ('id = "skatteverket"', 'id = "skv"'), "id"),
     ],
     ids=["unknown key", "port", "queue name", "event type", "purpose", "field", "table", "partner id"],

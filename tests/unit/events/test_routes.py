@@ -1,5 +1,7 @@
 """What an asker is answered goes to its own queue alone, and on the queue of commands we put nothing."""
 
+from datetime import date
+
 import pytest
 
 from gateway.config import Queue
@@ -89,6 +91,27 @@ def test_two_askers_may_share_a_queue_that_takes_what_both_are_answered():
 
 def test_a_basis_for_what_goes_out_has_no_route():
     assert "OUT-1" not in built(bases=[going.basis()]).by_basis
+
+
+def test_an_event_goes_only_where_all_versions_of_its_basis_may_go():
+    old = basis(giltig_tom=date(2025, 11, 30), purposes=["fk:Arendehandlaggning", "fk:Kontroll"])
+    new = basis(giltig_fom=date(2025, 12, 1))
+    control = queue("kontroll", purposes=["fk:Kontroll"])
+    for rows in ((old, new), (new, old)):
+        routes = Routes.build([ORDINARY, control], [*rows, basis("B-2", purposes=["fk:Kontroll"])])
+        assert routes.by_basis["B-1"].queues == ("handlaggning",)
+        assert routes.by_basis["B-2"].queues == ("kontroll",)
+    narrower = new.model_copy(update={"purposes": ("fk:Kontroll",)})
+    handled = old.model_copy(update={"purposes": ("fk:Arendehandlaggning",)})
+    with pytest.raises(ConfigError, match="basis B-1: no queue may have the events of all its versions"):
+        Routes.build([ORDINARY, control], [handled, narrower])
+
+
+def test_a_basis_that_no_contract_carries_gives_no_events():
+    free = basis("B-3", contract=None, kind="konton")
+    assert Routes.build([ORDINARY], [basis(), free]).by_basis.keys() == {"B-1"}
+    with pytest.raises(ConfigError, match="basis B-3: no contract carries it"):
+        compose.source(free)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from gateway.config import load
 ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "ops" / "systemd"
 IMAGE = ROOT / "ops" / "container" / "Containerfile"
-ROLES = ("front", "relay", "integrator", "dispatcher")
+ROLES = ("front", "relay", "integrator", "dispatcher", "releaser")
 PROGRAM = "/opt/gateway/bin/gateway"
 CONFINED = {
     "NoNewPrivileges": ["yes"],
@@ -93,7 +93,9 @@ class TestEveryRole:
     def test_may_write_to_nothing_but_its_own_state_folder(self, role):
         said = service(role)
         assert "ReadWritePaths" not in said
-        assert said.get("StateDirectory", []) == ([] if role in {"relay", "dispatcher"} else [f"gateway-{role}"])
+        assert said.get("StateDirectory", []) == (
+            [] if role in {"relay", "dispatcher", "releaser"} else [f"gateway-{role}"]
+        )
 
     def test_is_not_restarted_where_a_person_must_look(self, role):
         said = service(role)
@@ -148,13 +150,13 @@ def test_only_the_front_may_listen_and_only_on_the_configured_port():
     assert {role: service(role)["SocketBindDeny"] for role in ROLES} == {role: ["any"] for role in ROLES}
     port = load(ROOT / "config" / "gateway.toml").gateway.listen.port
     assert {role: service(role).get("SocketBindAllow") for role in ROLES} == {
-        "front": [f"tcp:{port}"], "relay": None, "integrator": None, "dispatcher": None,
+        "front": [f"tcp:{port}"], "relay": None, "integrator": None, "dispatcher": None, "releaser": None,
     }  # fmt: skip
 
 
 def test_only_the_front_reaches_beyond_what_an_operator_names():
     assert {role: service(role).get("IPAddressDeny") for role in ROLES} == {
-        "front": None, "relay": ["any"], "integrator": ["any"], "dispatcher": ["any"],
+        "front": None, "relay": ["any"], "integrator": ["any"], "dispatcher": ["any"], "releaser": ["any"],
     }  # fmt: skip
 
 
@@ -163,7 +165,7 @@ def test_units_are_right_says_systemd():
     said = systemd("verify", "--man=no", *units)
     lines = [line for line in said.stderr.splitlines() if line and f"Command {PROGRAM} is not executable" not in line]
     assert lines == []
-    assert len(units) == 6
+    assert len(units) == 7
 
 
 def test_accounts_and_folders_can_be_made(tmp_path):

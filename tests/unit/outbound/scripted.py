@@ -177,7 +177,7 @@ class ShortWalk:
     ) -> Step:
         step = replace(self._step(held, happening, at, code), by=by, reason=reason)
         if step.after not in states.ENDED:
-            return step
+            return replace(step, due=at) if happening is Happening.PERMIT else step
         leaves = () if held.intent is None else (leaf("end", held.id, step.after),)
         return replace(step, leaves=leaves, events=(SimpleNamespace(dispatch=held.id, outcome=step.after),))
 

@@ -276,6 +276,29 @@ def test_a_fault_with_a_page_inside_it_is_a_fault_and_its_text_stays_there(scene
     assert "Testsson" not in f"{error} {error.detail} {error.partner_code}"
 
 
+CXF = (
+    f'<s:Envelope xmlns:s="{forge.SOAP_11}"><s:Header><Action xmlns="http://www.w3.org/2005/08/addressing">{{action}}'
+    "</Action></s:Header><s:Body><s:Fault><faultcode>s:{code}</faultcode><faultstring>Security processing failed."
+    "</faultstring></s:Fault></s:Body></s:Envelope>"
+)
+"""What Apache CXF 4.1.3 says of a message that it has processed, where it then cannot sign what it answers."""
+
+
+@pytest.mark.parametrize("code", ["Client", "Server", "FailedCheck", "MustUnderstand"])
+def test_a_fault_under_an_answers_action_leaves_it_open_for_the_service_had_answered(scene, signed, code):
+    said = CXF.format(action=scene.rules.going(signed.composed.queued).reply, code=code).encode()
+    error = uncertain(scene, signed, scene.reply(signed, said, status=500), endings.FAULT)
+    assert error.partner_code == code
+
+
+@pytest.mark.parametrize("action", ["http://www.w3.org/2005/08/addressing/soap/fault", "urn:something", ""])
+def test_a_fault_under_any_other_action_means_what_its_code_says(scene, signed, action):
+    said = CXF.format(action=action, code="Client").encode()
+    with pytest.raises(RefusedError) as caught:
+        scene.read(signed, scene.reply(signed, said, status=500))
+    assert (caught.value.code, caught.value.partner_code) == (endings.REFUSED, "Client")
+
+
 def test_navets_own_code_is_kept(scene):
     signed = scene.signed(scene.navet())
     detail = (

@@ -22,7 +22,7 @@ from tests.world import CrashError
 __all__ = ["told"]
 pytestmark = pytest.mark.usefixtures("told")
 S, H = State, Happening
-BY_OTHERS = {H.WITHDRAW, H.CONFIRM, H.DISPROVE, H.FETCH, H.ACKNOWLEDGE}
+BY_OTHERS = {H.PERMIT, H.WITHDRAW, H.CONFIRM, H.DISPROVE, H.FETCH, H.ACKNOWLEDGE}
 """What people and partners do; the dispatcher does all else."""
 OURS = [arrow for arrow in TRANSITIONS if arrow[1] not in BY_OTHERS]
 THEIRS = [arrow for arrow in TRANSITIONS if arrow[1] in BY_OTHERS]
@@ -85,6 +85,30 @@ class TestEveryArrowOfTheDispatchers:
             assert world.state(dispatch) in ENDED
         assert not world.store.interrupted()
         world.check()
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_what_was_claimed_by_a_look_in_which_the_store_fails_is_claimed_by_the_next(answers):
+    world = World()
+    dispatches = [world.queue("a") for _ in range(2)]
+    due, asked = world.store.due, []
+
+    def failing(at, **terms):
+        asked.append(at)
+        if len(asked) == answers + 1:
+            raise UnavailableError(codes.STORE_UNAVAILABLE)
+        return due(at, **terms)
+
+    world.store.due = failing
+    for _ in range(4):
+        try:
+            world.dispatcher.step()
+        except UnavailableError:
+            continue
+    world.run()
+    assert len(asked) > answers, "it never failed"
+    assert [world.state(one) for one in dispatches] == [S.DELIVERED] * 2
+    world.check()
 
 
 @pytest.mark.parametrize("point", ["send", "sent"])

@@ -201,6 +201,15 @@ def test_a_fault_in_our_own_format_says_itself_whether_to_send_again(version, co
     assert (type(judged_), judged_.partner_code) == (error, code.name)
 
 
+def test_under_an_answers_action_a_bare_code_is_not_believed_and_what_the_application_says_itself_is():
+    bare = outcome.fault(etree.fromstring(fault_11("s:Client")), V11)
+    found = outcome.by_fault(bare, 500, untyped, answered=True)
+    assert (type(found), found.code, found.partner_code) == (UncertainError, endings.FAULT, "Client")
+    made = our_faults.fault(codes.CONTRACT_SCHEMA, version=V11, message_id="urn:x", reference=None)
+    own = outcome.fault(etree.fromstring(made.body)[-1][0], V11)
+    assert type(outcome.by_fault(own, 500, untyped, answered=True)) is RefusedError
+
+
 def test_what_is_no_fault_is_none():
     assert outcome.fault(etree.fromstring("<Fault/>"), V11) is None
     assert outcome.fault(etree.fromstring(f'<s:Fault xmlns:s="{V12}"/>'), V11) is None

@@ -10,7 +10,7 @@ from gateway.outbound.states import DUE, ENDED, FINAL, IN_FLIGHT, TRANSITIONS, U
 
 ROOT = Path(__file__).parents[3]
 S, H = State, Happening
-PERSONS = {H.CONFIRM, H.DISPROVE, H.WITHDRAW}
+PERSONS = {H.CONFIRM, H.DISPROVE, H.WITHDRAW, H.PERMIT}
 """What only a person does."""
 MAYBE_DISCLOSED = {S.SENDING, S.UNCERTAIN, S.RESENDING, S.UNRESOLVED, S.FETCHED}
 
@@ -95,7 +95,9 @@ def test_no_attempt_begins_before_the_intent_is_written():
 
 
 def test_what_a_person_must_decide_is_never_released_by_itself():
-    assert reached(S.REFERRED) == {S.REFERRED, S.EXPIRED, S.WITHDRAWN}
+    assert reached(S.REFERRED, without={H.PERMIT}) == {S.REFERRED, S.DENIED, S.EXPIRED, S.WITHDRAWN}
+    assert {after for (state, happening), after in TRANSITIONS.items() if happening is H.PERMIT} == {S.QUEUED}
+    assert {state for state, happening in TRANSITIONS if happening is H.PERMIT} == {S.REFERRED}
 
 
 def test_whoever_asked_can_withdraw_until_an_attempt_may_have_happened():

@@ -62,14 +62,14 @@ AGREED = {
 ANSWERING = statute.basis("IN-1", direction="inbound_answer", lagrum=["L-2"])
 
 
-def basis(id_="OUT-1", *, outbound=None, **changes):
-    """Return a basis for a message; `outbound` bends its `[basis.outbound]`."""
+def basis(id_="OUT-1", **changes):
+    """Return a basis for a message."""
     row = {
         "direction": "fk_push",
         "contract": MESSAGE,
         "kind": "brev",
         "lagrum": ["L-2"],
-        "outbound": {"purpose_text": "Prövning av prov", **(outbound or {})},
+        "purpose_text": "Prövning av prov",
     }
     return statute.basis(id_, **(row | changes))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway import config
 from gateway.adapters.registry import Registry
+from gateway.config import law as law_rows
 from gateway.message import (
     Category,
     ContractId,
@@ -56,9 +57,10 @@ def lagrum(id_="L-1", version="1", **changes):
         "giltig_fom": date(2020, 1, 1),
         "day": "event",
         "kind": "obligation",
+        "source": "V1",
         "verified": True,
     }
-    return config.Lagrum.model_validate(row | changes)
+    return law_rows.Lagrum.model_validate(row | changes)
 
 
 PURPOSES = tuple(
@@ -71,20 +73,24 @@ def basis(id_="B-1", **changes):
     row = {
         "id": id_,
         "direction": "inbound_push",
-        "partner_type": "skatteverket",
+        "partner_types": ["skatteverket"],
         "contract": CONTRACT,
         "kind": "prov",
         "lagrum": ["L-1"],
         "purposes": ["fk:Arendehandlaggning"],
+        "triggers": ["own_initiative"],
+        "channels": ["message"],
         "fields": ["belopp", "period", "arbetsgivare"],
         "forbidden": [],
         "referred": ["fritext"],
         "retention": "SFB 114:15",
+        "source": "V1",
+        "verified": True,
         "author": "a",
         "approved_by": ["b", "c"],
         "giltig_fom": date(2024, 3, 1),
     }
-    return config.Basis.model_validate(row | changes)
+    return law_rows.Basis.model_validate(row | changes)
 
 
 @cache
@@ -109,20 +115,33 @@ def delivered_law():
     return Law.build(delivered(), kinds(), agreed().outgoing)
 
 
-def configuration(bases=None, rows=None, queues=None, environment="test"):
+def configuration(bases=None, rows=None, queues=None, environment="test", information=()):
     """Return a configuration with one partner, one contract, and the given rows."""
     gateway = delivered().gateway.model_copy(update={"environment": environment})
     partner = delivered().partners[PartnerId("skatteverket")].model_copy(update={"contracts": (CONTRACT,)})
+    rows = (lagrum(),) if rows is None else tuple(rows)
+    bases = (basis(),) if bases is None else tuple(bases)
     return config.Configuration(
         gateway=gateway,
         partners={partner.id: partner},
-        lagrum=(lagrum(),) if rows is None else tuple(rows),
-        bases=(basis(),) if bases is None else tuple(bases),
+        lagrum=rows,
+        bases=bases,
+        information=tuple(information),
+        places={row.key: f"lagrum/prov.toml: [[lagrum]] {n}" for n, row in enumerate(rows, start=1)}
+        | {row.key: f"bases/prov.toml: [[basis]] {n}" for n, row in enumerate(bases, start=1)}
+        | {row.key: f"information.toml: [[information]] {n}" for n, row in enumerate(information, start=1)},
         categories=WORDS,
         queues=(config.Queue.model_validate(QUEUE),) if queues is None else tuple(queues),
         askers={},
         policy="0" * 64,
     )
+
+
+def information(kind="konton", **fields):
+    """Return a kind of information that no contract carries: field -> category, or a whole table."""
+    given = fields or {"saldo": "ekonomi", "sjukdom": "halsa"}
+    table = {name: field if isinstance(field, dict) else {"category": field} for name, field in given.items()}
+    return law_rows.Information.model_validate({"kind": kind, "fields": table})
 
 
 def law(*bases, rows=None):

@@ -15,7 +15,7 @@ from tests.unit.privacy import going
 from tests.unit.privacy.going import CASE, MESSAGE, QUESTION, basis, command, consent, law, permit, question, stopped
 
 PLAIN = law(basis())
-ASKED = law(question(outbound={"longest_period": 31}))
+ASKED = law(question(longest_period=31))
 
 
 def asks(**changes):
@@ -106,11 +106,11 @@ def test_the_kind_of_information_must_be_that_of_the_basis():
         ({"giltig_fom": date(2026, 3, 3)}, Reason.BASIS_NOT_YET_VALID),
         ({"giltig_tom": date(2026, 3, 1)}, Reason.BASIS_EXPIRED),
         ({"lagrum": ["L-4"]}, Reason.LAGRUM_NOT_IN_FORCE),
-        ({"partner_type": "skatteverket", "benefits": ["bostadsbidrag"]}, Reason.BENEFIT_NOT_IN_BASIS),
-        ({"outbound": {"consent": True}}, Reason.CONSENT_MISSING),
-        ({"outbound": {"suspicion": True}}, Reason.SUSPICION_MISSING),
-        ({"outbound": {"required": ["arbetsgivare"]}}, Reason.FIELD_REQUIRED),
-        ({"outbound": {"longest_period": 5}}, Reason.PERIOD_MISSING),
+        ({"partner_types": ["skatteverket"], "benefits": ["bostadsbidrag"]}, Reason.BENEFIT_NOT_IN_BASIS),
+        ({"consent": True}, Reason.CONSENT_MISSING),
+        ({"suspicion": True}, Reason.SUSPICION_MISSING),
+        ({"required": ["arbetsgivare"]}, Reason.FIELD_REQUIRED),
+        ({"longest_period": 5}, Reason.PERIOD_MISSING),
     ],
 )
 def test_a_basis_that_wants_more_denies_what_lacks_it(changes, reason):
@@ -127,7 +127,7 @@ def test_a_basis_holds_on_its_first_and_its_last_day_in_sweden(day):
 
 
 def test_the_first_gate_that_fails_decides():
-    everything = law(basis(giltig_tom=date(2024, 12, 31), benefits=["bostadsbidrag"], outbound={"consent": True}))
+    everything = law(basis(giltig_tom=date(2024, 12, 31), benefits=["bostadsbidrag"], consent=True))
     assert denied(command(), everything) == Reason.BASIS_EXPIRED
     assert denied(command(named="x", asker="y"), everything) == Reason.ASKER_UNKNOWN
 
@@ -151,32 +151,32 @@ def test_a_case_on_one_of_the_basis_benefits_passes():
     ],
 )
 def test_a_consent_that_is_not_there_or_not_for_this_denies(given, reason):
-    assert denied(command(consent=given), law(basis(outbound={"consent": True}))) == reason
+    assert denied(command(consent=given), law(basis(consent=True))) == reason
 
 
 def test_a_consent_holds_on_its_last_day_for_those_it_names():
-    wants = law(basis(outbound={"consent": True}))
+    wants = law(basis(consent=True))
     assert permit(command(consent=consent("skatteverket", "region")), wants).decision.outcome is Outcome.PERMIT
 
 
 @pytest.mark.parametrize("given", [None, "", " ", "-"])
 def test_a_suspicion_without_a_reference_is_none(given):
-    assert denied(command(suspicion=given), law(basis(outbound={"suspicion": True}))) == Reason.SUSPICION_MISSING
+    assert denied(command(suspicion=given), law(basis(suspicion=True))) == Reason.SUSPICION_MISSING
 
 
 def test_a_suspicion_with_its_reference_passes():
-    assert permit(command(suspicion="PM-1"), law(basis(outbound={"suspicion": True}))).decision.basis == "OUT-1"
+    assert permit(command(suspicion="PM-1"), law(basis(suspicion=True))).decision.basis == "OUT-1"
 
 
 @pytest.mark.parametrize("value", [None, "", " \n", "\u200b\u00ad", "...", (), ({"kod": None}, {"kod": "-"}), ({},)])
 def test_a_required_field_that_says_nothing_is_missing(value):
-    wants = law(basis(outbound={"required": ["arbetsgivare"]}))
+    wants = law(basis(required=["arbetsgivare"]))
     assert denied(command(own={"arbetsgivare": value}), wants) == Reason.FIELD_REQUIRED
 
 
 @pytest.mark.parametrize("value", ["x", 0, False, ({"kod": None}, {"kod": "A"})])
 def test_a_required_field_that_says_something_is_there(value):
-    wants = law(basis(outbound={"required": ["arbetsgivare"]}))
+    wants = law(basis(required=["arbetsgivare"]))
     assert permit(command(own={"arbetsgivare": value}), wants).decision.fields["arbetsgivare"] == value
 
 
@@ -254,7 +254,7 @@ def test_what_only_this_recipient_gets_stands_over_what_all_get():
 
 
 HARSH = law(
-    basis(partner_type="arbetsgivare", forbidden=["halsa", "kanslig", "brott"]),
+    basis(partner_types=["arbetsgivare"], forbidden=["halsa", "kanslig", "brott"]),
     partner_types=("arbetsgivare", "skatteverket"),
 )
 
@@ -308,7 +308,7 @@ def test_nothing_left_but_what_locates_is_denied():
 
 @pytest.mark.parametrize("status", [Protection.UNKNOWN, Protection.SEKRETESSMARKERING])
 def test_a_required_field_that_protection_withholds_leaves_it_to_a_person(status):
-    wants = law(basis(outbound={"required": ["arbetsgivare"]}))
+    wants = law(basis(required=["arbetsgivare"]))
     (reason,) = referred(command(fields=LOCATED), wants, status=status)
     assert reason in {Reason.PROTECTED_IDENTITY, Reason.PROTECTION_UNKNOWN}
 

@@ -1,12 +1,14 @@
 """Labels stick, and a join never widens them."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.config import Queue
 from gateway.errors import IntegrityError
 from gateway.message import Labels
 from gateway.privacy import labels
-from tests.unit.privacy.statute import QUEUE, basis
+from tests.unit.privacy.statute import QUEUE, basis, law
 
 
 def label(purposes=("fk:Kontroll",), benefits=None, retention="SFB 114:15", *, no_onward=True):
@@ -22,10 +24,83 @@ def queue(purposes, benefits=()):
     return Queue.model_validate(QUEUE | {"purposes": purposes, "benefits": benefits})
 
 
-def test_a_basis_gives_its_labels():
-    assert labels.of(basis(purposes=["fk:Kontroll"], benefits=["sjukpenning"], no_onward=False)) == label(
-        benefits=["sjukpenning"], no_onward=False
+def test_a_basis_gives_its_labels_and_is_where_the_data_comes_from():
+    made = labels.of(basis(purposes=["fk:Kontroll"], benefits=["sjukpenning"], no_onward=False))
+    for_ = frozenset({"fk:Kontroll"})
+    assert made == replace(
+        label(benefits=["sjukpenning"], no_onward=False),
+        collected_for=for_,
+        processed_for=for_,
+        bases=frozenset({"B-1"}),
     )
+
+
+def test_joined_data_comes_from_all_its_bases_and_was_processed_for_what_all_its_parts_were():
+    case = labels.of(basis("CASE", purposes=["fk:Arendehandlaggning", "fk:Kontroll"]))
+    control = labels.of(basis("CONTROL", purposes=["fk:Kontroll"]))
+    joined = labels.intersect(case, control)
+    assert joined.processed_for == joined.collected_for == {"fk:Kontroll"}  # never case material
+    assert joined.bases == {"CASE", "CONTROL"}
+    assert [one.basis for one in labels.provenance(joined)] == ["CASE", "CONTROL"]
+
+
+def test_data_that_was_handled_for_a_purpose_was_processed_for_it_and_nothing_is_opened_by_that():
+    one = labels.of(basis(purposes=["fk:Arendehandlaggning", "fk:Kontroll"]))
+    fresh = replace(one, processed_for=frozenset())
+    handled = labels.processed(fresh, "fk:Arendehandlaggning")
+    assert handled == replace(fresh, processed_for=frozenset({"fk:Arendehandlaggning"}))
+    with pytest.raises(IntegrityError, match="do not allow"):
+        labels.processed(one, "fk:Statistik")
+
+
+def test_a_copy_for_statistics_alone_is_one_and_the_same_data_with_other_purposes_is_not():
+    statistics = replace(label(), collected_for=frozenset({"fk:Statistik"}), bases=frozenset({"B"}))
+    both = replace(statistics, collected_for=frozenset({"fk:Statistik", "fk:Arendehandlaggning"}))
+    assert [one.collected_for for one in labels.provenance(statistics)] == ["fk:Statistik"]
+    assert [one.collected_for for one in labels.provenance(both)] == ["fk:Arendehandlaggning"]
+
+
+def test_an_event_of_an_earlier_version_does_not_tell_where_its_data_comes_from():
+    one = labels.read({"purposes": "fk:Kontroll", "retention": "R", "noonward": True})
+    assert (one.collected_for, one.processed_for, one.bases) == (frozenset(), frozenset(), frozenset())
+
+
+@pytest.mark.parametrize("name", ["collectedfor", "everprocessedfor", "basis"])
+def test_provenance_that_is_no_text_is_no_label(name):
+    with pytest.raises(IntegrityError, match=name):
+        labels.read({"purposes": "fk:Kontroll", "retention": "R", "noonward": True, name: 1})
+
+
+def serves(purposes, benefits, *bases):
+    law_ = law(*bases)
+    return [labels.serving(law_.rules)(queue(purposes, benefits), one) for one in bases]
+
+
+@pytest.mark.parametrize(
+    ("purposes", "fields", "collected", "may"),
+    [
+        (["fk:Kontroll"], ["diagnos"], ["fk:Arendehandlaggning", "fk:Kontroll"], True),
+        (["fk:Kontroll"], ["medlem"], ["fk:UnderlagRattighetSkyldighet", "fk:Arendehandlaggning"], False),
+        (["fk:Arendehandlaggning"], ["medlem"], ["fk:UnderlagRattighetSkyldighet", "fk:Arendehandlaggning"], True),
+        (["fk:Kontroll"], ["belopp"], ["fk:Kontroll"], True),
+        (["fk:Arendehandlaggning"], ["belopp"], ["fk:Kontroll"], False),
+    ],
+)
+def test_a_queue_gets_what_each_of_its_purposes_is_compatible_with(purposes, fields, collected, may):
+    assert serves(purposes, [], basis(fields=fields, purposes=collected)) == [may]
+
+
+def test_a_queue_whose_labels_would_do_gets_nothing_that_another_version_of_the_basis_had_locked():
+    rule = law(basis(purposes=["fk:Arendehandlaggning"])).rules["B-1"][0]
+    open_ = basis(purposes=["fk:Arendehandlaggning"])
+    both = {"B-1": (replace(rule, benefits=frozenset({"sjukpenning"})), rule)}
+    assert labels.serving({"B-1": (rule,)})(queue(["fk:Arendehandlaggning"]), open_)
+    assert not labels.serving(both)(queue(["fk:Arendehandlaggning"]), open_)
+    assert labels.serving(both)(queue(["fk:Arendehandlaggning"], ["sjukpenning"]), open_)
+
+
+def test_what_comes_from_a_basis_that_the_register_does_not_have_goes_nowhere():
+    assert not labels.serving({})(queue(["fk:Arendehandlaggning"]), basis())
 
 
 def test_joined_data_may_serve_only_what_both_parts_may():

@@ -6,13 +6,29 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from gateway import config
+from gateway.config.law import SENT
 from gateway.message import Outcome
 from gateway.privacy import labels, register
+from gateway.privacy.law import Law
 from gateway.privacy.purposes import COLLECTING, LAGRUM, Benefit, Purpose
 from gateway.privacy.reasons import Reason
 from gateway.swedish import swedish_day
-from tests.unit.privacy.statute import UNPROTECTED, agreed, delivered, delivered_law, kinds, record
+from tests.unit.privacy import statute
+from tests.unit.privacy.statute import (
+    PURPOSES,
+    TODAY,
+    UNPROTECTED,
+    agreed,
+    basis,
+    configuration,
+    delivered,
+    delivered_law,
+    information,
+    kinds,
+    lagrum,
+    law,
+    record,
+)
 from tests.unit.privacy.test_purpose import judged
 
 AGI = "skatteverket/arbetsgivardeklaration"
@@ -109,7 +125,8 @@ def test_tax_deducted_and_workplace_are_not_needed_to_compute_a_benefit():
 
 def test_every_kind_of_every_contract_has_a_basis_that_holds_today():
     law = delivered_law()
-    lets_out = {(one.contract, one.kind) for one in law.disclosures.values() if one.rule.valid_until == date.max}
+    rules = [rule for versions in law.rules.values() for rule in versions if rule.valid_until == date.max]
+    lets_out = {(rule.contract, rule.kind) for rule in rules if rule.direction in SENT}
     for contract, by_kind in kinds().items():
         for kind in by_kind:
             lets_in = any(rule.valid_until == date.max for rule in law.kinds[contract, kind].rules)
@@ -117,9 +134,11 @@ def test_every_kind_of_every_contract_has_a_basis_that_holds_today():
 
 
 def test_no_basis_lets_special_categories_in():
-    for basis in delivered().bases:
-        specs = kinds()[basis.contract][basis.kind]
-        assert not basis.inward or not {specs[field].category for field in basis.fields} & {
+    for row in delivered().bases:
+        if not (row.inward and row.carried):
+            continue
+        specs = kinds()[row.contract][row.kind]
+        assert not {specs[field].category for field in row.fields} & {
             "halsa",
             "kanslig",
             "brott",
@@ -133,13 +152,91 @@ def test_what_rests_on_memory_or_on_a_secondary_source_says_so():
     assert not any(row.id.startswith("SFB-114") for row in delivered().lagrum if not row.verified)
 
 
-def test_the_delivered_register_is_not_fit_for_production_and_says_why():
+def test_the_delivered_register_loads_in_production_and_says_what_it_leaves_to_a_person():
     production = delivered().model_copy(
         update={"gateway": delivered().gateway.model_copy(update={"environment": "production"})}
     )
-    rows = register.versions(production.lagrum)
-    with pytest.raises(config.ConfigError, match=r"verified: is false, and basis .* rests on it: not in production"):
-        register.check(production, rows, kinds(), agreed().outgoing)
+    law = Law.build(production, kinds(), agreed().outgoing)
+    assert law.environment == "production"
+    told = register.unread(production)
+    assert "lagrum SFB-110-31@2025:937" in told["AF-ALLMAN-01"]
+    assert "basis FK-NAVET-01@2024-02-15" in told["FK-NAVET-01"]
+    assert "SKV-AGI-FRANVARO-01" not in told
+
+
+def test_the_version_of_a_basis_that_counts_is_that_of_its_own_day():
+    before, after = date(2025, 11, 30), date(2025, 12, 1)
+    for day in ("event", "decision"):
+        own = law(
+            basis(day=day, giltig_tom=before, fields=["belopp", "period"]),
+            basis(day=day, giltig_fom=after, fields=["belopp"]),
+        )
+        event, decision = (before, after) if day == "event" else (after, before)
+        assert own.version("B-1", event, decision).fields == {"belopp", "period"}
+        assert own.version("B-1", decision, event).fields == {"belopp"}
+        assert own.version("B-1", date(2020, 1, 1), date(2020, 1, 1)) is None
+        assert own.version("B-2", before, before) is None
+        assert [rule.by_event_day for rule in own.rules["B-1"]] == [day == "event"] * 2
+
+
+def test_a_version_by_the_day_of_the_event_is_none_where_that_day_is_not_known():
+    assert law(basis(day="event")).version("B-1", None, TODAY.date()) is None
+    assert law(basis()).version("B-1", None, TODAY.date()).basis == "B-1"
+
+
+def test_both_ends_of_a_version_count():
+    own = law(basis(giltig_fom=date(2025, 1, 1), giltig_tom=date(2025, 12, 31)))
+    held = [
+        own.version("B-1", None, day) is not None
+        for day in (date(2024, 12, 31), date(2025, 1, 1), date(2025, 12, 31), date(2026, 1, 1))
+    ]
+    assert held == [False, True, True, False]
+
+
+def test_a_kind_that_no_contract_carries_is_compiled_from_what_information_says_of_it():
+    row = information(
+        konto="ekonomi",
+        adress={"category": "kontakt", "locating": True},
+        journal={"category": "halsa", "secrecy": "OSL-25-1"},
+        religion="kanslig",
+        anteckning="fritext",
+    )
+    whole = configuration(
+        bases=[basis(contract=None, kind="konton", fields=["konto"], forbidden=["halsa"])],
+        rows=[lagrum(secrecy_excluded=["OSL-25-1"]), *PURPOSES],
+        information=[row],
+    )
+    (rule,) = Law.build(whole, statute.KINDS).rules["B-1"]
+    assert rule.contract is None
+    assert rule.declared == {"konto", "adress", "journal", "religion", "anteckning"}
+    assert (rule.fields, rule.locating, rule.free_text) == ({"konto"}, {"adress"}, {"anteckning"})
+    assert (rule.forbidden_fields, rule.health_fields, rule.sensitive_fields) == (
+        {"journal"},
+        {"journal"},
+        {"religion"},
+    )
+    assert rule.special_fields == {"journal", "religion"}
+    assert rule.secrecy == {"journal": "OSL-25-1"}
+    assert rule.by_event.on(TODAY.date()).excluded == {"OSL-25-1"}
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_is_in_force_tells_whether_anybody_has_read_it(verified):
+    rows = [lagrum(giltig_tom=date(2025, 6, 30)), lagrum(version="2", giltig_fom=date(2025, 7, 1), verified=verified)]
+    (rule,) = law(basis(), rows=rows).rules["B-1"]
+    assert not rule.by_event.on(date(2025, 6, 30)).unread
+    assert rule.by_event.on(date(2025, 7, 1)).unread is not verified
+    assert rule.by_event.through(date(2025, 6, 30), date(2025, 7, 1)).unread is not verified
+    assert not rule.by_event.through(date(2025, 6, 1), date(2025, 6, 30)).unread
+
+
+def test_the_secrecy_that_any_paragraph_does_not_break_adds_up():
+    rows = [
+        lagrum(secrecy_break="L-2", secrecy_excluded=["OSL-25-1"]),
+        lagrum("L-2", secrecy_excluded=["OSL-24-8", "OSL-25-1"]),
+    ]
+    (rule,) = law(basis(), rows=rows).rules["B-1"]
+    assert rule.by_event.on(date(2025, 7, 1)).excluded == {"OSL-25-1", "OSL-24-8"}
 
 
 def test_every_purpose_names_the_paragraph_it_rests_on():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import pytest
@@ -14,9 +15,10 @@ LINKS = ["front-database", "relay-broker", "sender-front"]
 
 
 DECK = len(Kind)
+ENDLESS = replace(schedule.QUICK, most=None)
 
 
-def planned(seed=1, count=DECK, kinds=tuple(Kind), pace=schedule.QUICK):
+def planned(seed=1, count=DECK, kinds=tuple(Kind), pace=ENDLESS):
     return list(islice(schedule.plan(seed, kinds, LINKS, pace), count))
 
 
@@ -30,6 +32,13 @@ def test_a_deck_has_every_kind_once_and_begins_with_one_of_each_group(seed):
     found = [one.kind for one in planned(seed)]
     assert Counter(found) == Counter(Kind)
     assert {schedule.group(kind) for kind in found[: len(Group)]} == set(Group)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_quick_plan_ends_and_every_group_has_had_its_turn(seed):
+    found = list(schedule.plan(seed, list(Kind), LINKS, schedule.QUICK))
+    assert len(found) == schedule.QUICK.most
+    assert {schedule.group(one.kind) for one in found} == set(Group)
 
 
 def test_every_kind_has_a_group():

@@ -62,6 +62,11 @@ class Books:
         with self._door:
             return self._entries.get(message_id, Entry())
 
+    def entries(self) -> dict[str, Entry]:
+        """Return what is known of every message id that came."""
+        with self._door:
+            return dict(self._entries)
+
     def processed(self) -> dict[str, int]:
         """Return how often each was processed, of those that were."""
         with self._door:

@@ -13,7 +13,7 @@ from stdnum import luhn
 
 from gateway.message import OrganisationNumber
 from gateway.trust import pki
-from gateway.trust.issuing import SERVER_AUTH, SIGNER, Issued, KeyKind, Profile, issue
+from gateway.trust.issuing import CLIENT_AUTH, SERVER_AUTH, SIGNER, Issued, KeyKind, Profile, issue
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ELSEWHERE = ("annan.example",)
@@ -58,6 +58,20 @@ def organisation(demo: pki.Demo, name: str, number: OrganisationNumber, *, now: 
         elsewhere=issue(demo.organisations, _serving(name, number, ELSEWHERE), now=now),
         believes=demo.agencies_root,
     )
+
+
+def client(demo: pki.Demo, name: str, written: str, number: OrganisationNumber, *, now: datetime) -> pki.Client:
+    """Issue to an organisation what it calls us and signs with, as the PKI's own clients have it."""
+    made = organisation(demo, written, number, now=now)
+    profile = Profile(
+        common_name=f"{written} TLS",
+        organisation=written,
+        kind=KeyKind.P256,
+        extended_key_usage=(CLIENT_AUTH,),
+        serial_numbers=(f"16{number}",),
+    )
+    tls = issue(demo.organisations, profile, now=now)
+    return pki.Client(name=name, organisation=number, tls=tls, sign=made.sign, server=made.server)
 
 
 def numbered(prefix: str, count: int) -> OrganisationNumber:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Self
 
+from gateway import codes
 from gateway.cli.demo.clients import signing_key
 from gateway.cli.demo.farsides import line, replies
 from gateway.cli.demo.farsides.books import Books
@@ -31,8 +32,10 @@ from gateway.cli.demo.farsides.replies import Register
 from gateway.cli.demo.farsides.table import ACTS, Act, Greeting
 from gateway.errors import ConfigError, GatewayError
 from gateway.message import SoapVersion
+from gateway.soap import names
 
 RIGHT = ACTS["right"]
+_UNTIMELY = frozenset({codes.TIME_STALE, codes.TIME_FUTURE})
 PATH = "/mottagning/v1"
 
 
@@ -74,11 +77,21 @@ class FarSide:
         self._contexts: dict[Greeting, ssl.SSLContext] = {}
         self._key, self._other = signing_key(keys.sign), signing_key(other.sign)
         self._listening = Listening(self._greet)
+        self._outside = self._listening.port
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listening.port
 
     @property
     def address(self) -> str:
         """Where it is reached."""
-        return f"https://localhost:{self._listening.port}{self._path}"
+        return f"https://localhost:{self._outside}{self._path}"
+
+    def behind(self, port: int) -> None:
+        """Be reached by another port: something stands in between."""
+        self._outside = port
 
     def plan(self, message_id: str, script: Iterable[str]) -> None:
         """Give a message a script of its own. Raises ConfigError where that cannot be followed."""
@@ -132,7 +145,7 @@ class FarSide:
             asked = self._door.read(body, _content_type(head), certificate=on.peer, address=self.address, at=at)
         except GatewayError as error:
             self.books.refuse(error.code.name)
-            on.write(_refused())
+            on.write(_refused(error))
             return False
         self.books.see(asked.relation, asked.provenance.digest)
         act = greeted or self._next(asked.relation)
@@ -175,10 +188,11 @@ def _content_type(head: bytes) -> str:
     return ""
 
 
-def _refused() -> bytes:
-    """Return what a stranger is told: nothing."""
+def _refused(error: GatewayError) -> bytes:
+    """Return what a stranger is told: nothing, but that a message is not of this time (WSS 1.1.1 section 12)."""
+    said = f'xmlns:w="{names.WSSE}">w:MessageExpired' if error.code in _UNTIMELY else ">s:Client"
     body = (
-        f'<s:Envelope xmlns:s="{SoapVersion.SOAP_11}"><s:Body><s:Fault><faultcode>s:Client</faultcode>'
+        f'<s:Envelope xmlns:s="{SoapVersion.SOAP_11}"><s:Body><s:Fault><faultcode {said}</faultcode>'
         "<faultstring>Meddelandet togs inte emot.</faultstring></s:Fault></s:Body></s:Envelope>"
     ).encode()
     head = (

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pika
 import pytest
+from pika.frame import decode_frame
 from pika.spec import Basic
 
 from gateway.broker.rabbitmq.publisher import Batch, Parcel, Window
@@ -19,9 +20,13 @@ REFUSED, UNKNOWN = Publication.REFUSED, Publication.UNKNOWN
 class Channel:
     """What a window uses of pika's."""
 
+    channel_number = 1
+    params = SimpleNamespace(frame_max=4096)
+
     def __init__(self) -> None:
         self.is_open = True
         self.published: list[tuple[str, str, bool]] = []
+        self.connection = self
 
     def add_on_return_callback(self, call) -> None:
         self.returned = call
@@ -38,9 +43,15 @@ class Channel:
         self.answered = answered
         callback(None)
 
-    def basic_publish(self, exchange, key, body, properties, *, mandatory) -> None:
-        assert (exchange, body) == ("gw.in", b"")
-        self.published.append((key, properties.message_id, mandatory))
+    def _output_marshaled_frames(self, pieces: list[bytes]) -> None:
+        written = b"".join(pieces)
+        while written:
+            length, one = decode_frame(written)
+            written = written[length:]
+            length, header = decode_frame(written)
+            written = written[length:]
+            assert (one.method.exchange, header.body_size) == ("gw.in", 0)
+            self.published.append((one.method.routing_key, header.properties.message_id, one.method.mandatory))
 
     def ack(self, tag: int, *, multiple: bool = False) -> None:
         self.answered(SimpleNamespace(method=Basic.Ack(tag, multiple)))

@@ -1,0 +1,40 @@
+"""Views of what is sealed: each shows the rows that one duty may read, and no others (`grants.py`)."""
+
+from __future__ import annotations
+
+RECORDS_OF_DISPATCHES = (
+    "CREATE VIEW dispatch_records AS SELECT l.position AS position, l.dispatch AS dispatch, r.sealed AS sealed "
+    "FROM leaves l JOIN records r ON r.position = l.position WHERE l.dispatch IS NOT NULL"
+)
+"""The hidden records that the dispatcher may read: those of what partners sent it may not."""
+RECORDS_OF_DEPOSITS = (
+    "CREATE VIEW deposit_records AS SELECT l.position AS position, r.sealed AS sealed FROM leaves l JOIN records r "
+    "ON r.position = l.position JOIN dispatches d ON d.id = l.dispatch WHERE d.state IN ('deposited', 'fetched')"
+)
+"""Those of what lies in mailboxes, which the front judges once more before it hands it out."""
+
+_WAITS = "EXISTS (SELECT 1 FROM reviews r WHERE r.{} = {} AND r.state IN ('open', 'asked', 'answered'))"
+_OF_EVIDENCE = (
+    "CREATE VIEW review_evidence AS SELECT e.message AS message, e.key_id AS key_id, e.wrapped_key AS wrapped_key, "  # noqa: S608  # our own words
+    "e.sealed AS sealed FROM evidence e WHERE " + _WAITS.format("message", "e.message")
+)
+_OF_QUARANTINE = (
+    "CREATE VIEW review_quarantine AS SELECT q.refusal AS refusal, f.key_id AS key_id, f.wrapped_key AS wrapped_key, "  # noqa: S608  # our own words
+    "q.sealed AS sealed FROM quarantine q JOIN refusals f ON f.id = q.refusal WHERE " + _WAITS.format("refusal", "f.id")
+)
+_OF_CONTENTS = (
+    "CREATE VIEW review_contents AS SELECT c.dispatch AS dispatch, c.step AS step, c.name AS name, c.key_id AS key_id, "  # noqa: S608  # our own words
+    "c.wrapped_key AS wrapped_key, c.sealed AS sealed FROM contents c WHERE c.name IN ('command', 'answer') AND "
+    + _WAITS.format("dispatch", "c.dispatch")
+)
+_OF_RECORDS = (
+    "CREATE VIEW review_records AS SELECT l.position AS position, s.sealed AS sealed FROM leaves l "  # noqa: S608  # our own words
+    "JOIN records s ON s.position = l.position WHERE "
+    + " OR ".join(
+        f"(l.{one} IS NOT NULL AND {_WAITS.format(one, f'l.{one}')})" for one in ("message", "refusal", "dispatch")
+    )
+)
+OF_WHAT_WAITS = (_OF_EVIDENCE, _OF_QUARANTINE, _OF_CONTENTS, _OF_RECORDS)
+"""What is sealed of that which waits for a person, and of nothing else: for whoever answers, and who carries it out."""
+
+SHOWN = (RECORDS_OF_DISPATCHES, RECORDS_OF_DEPOSITS, *OF_WHAT_WAITS)
