@@ -4,8 +4,7 @@
 2. Every receipt names one durable message and its leaves; the same message's receipts are the same to the byte.
 3. Every message's evidence opens, is bytes that were sent, and its leaves commit to the hidden records.
 4. Every record that the law or a person has permitted is one event, by id: in the outbox, or on exactly the queues
-  that may have it, or consumed
-   from there. Nothing else is.
+   that may have it, or consumed from there. Nothing else is.
 5. Every answered refusal is one row with one leaf. Only a quarantined one keeps its bytes, until people decide.
 6. No person's number, name or address is outside event bodies and sealed columns.
 """
