@@ -25,11 +25,13 @@ from gateway import config, wiring
 from gateway.broker.rabbitmq import login, topology
 from gateway.broker.rabbitmq.publisher import RabbitPublisher
 from gateway.broker.relay import Relay
+from gateway.broker.shielded import ShieldedPublisher
 from gateway.config import Queue
 from gateway.database import Session, Turn
 from gateway.services import Services
 from gateway.store.outbox import StoredOutbox
 from gateway.store.place import Duty
+from gateway.store.protections import StoredProtections
 from gateway.trust import pki
 from ops.bench.report import Report
 from ops.dev.servers import lifecycle
@@ -111,12 +113,16 @@ def _fill(configuration: config.Configuration) -> None:
 @contextmanager
 def _relay(configuration: config.Configuration) -> Iterator[Relay]:
     assert configuration.services.rabbitmq is not None  # noqa: S101  # set above
-    outbox = StoredOutbox(wiring.place(configuration, Duty.RELAY), clock=wiring.SystemClock())
+    place = wiring.place(configuration, Duty.RELAY)
+    outbox = StoredOutbox(place, clock=wiring.SystemClock())
+    protections = StoredProtections(place)
     publisher = RabbitPublisher(configuration.services.rabbitmq, [QUEUE], random=lambda: 0.5)
+    shield = ShieldedPublisher(publisher, protections, {}, refresh=protections.refresh)
     try:
-        yield Relay(outbox, publisher, lease=lambda: True, random=lambda: 0.5)
+        yield Relay(outbox, shield, lease=lambda: True, random=lambda: 0.5)
     finally:
-        publisher.close()
+        shield.close()
+        protections.close()
         outbox.close()
 
 
