@@ -5,7 +5,7 @@ TESTS := $(BIN)/pytest --numprocesses
 QUICK := --ignore tests/integration
 FAST := $(TESTS) 2 -m "not services" $(QUICK)
 # What needs servers mostly waits for them. Tests that share a large scene say so, and stay with one process.
-REAL := $(TESTS) 4 --dist loadgroup
+REAL := $(TESTS) 5 --dist loadgroup
 
 .PHONY: help demo serve test test-embedded lint bench bench-outage soak contracts
 help: ## this list

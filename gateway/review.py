@@ -17,7 +17,7 @@ said so, and nothing that takes two passes by one; time alone lets nothing pass.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -199,10 +199,8 @@ class Answered:
     """What may pass; None: all that may by law."""
     basis: str | None = None
     """The basis that they were asked about: by another, nothing has been answered."""
-
-    def left(self, questions: Iterable[str]) -> tuple[str, ...]:
-        """Return the questions that nobody has answered."""
-        return tuple(one for one in questions if one not in self.reasons)
+    lagrum: tuple[str, ...] | None = None
+    """Its paragraphs then, `id@version`: by another text nothing has been answered either. None: whatever they are."""
 
     def passes(self, field: str) -> bool:
         """Tell whether a field may pass, as far as people have said."""
@@ -214,7 +212,7 @@ class Answered:
             fields = other.fields if self.fields is None else self.fields
         else:
             fields = self.fields & other.fields
-        return Answered(reasons=self.reasons | other.reasons, fields=fields, basis=other.basis)
+        return Answered(reasons=self.reasons | other.reasons, fields=fields, basis=other.basis, lagrum=other.lagrum)
 
 
 NOTHING = Answered()

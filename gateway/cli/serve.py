@@ -82,6 +82,11 @@ def _load(config: Path, data: Path | None, port: int | None) -> Configuration:
     return found.model_copy(update={"gateway": found.gateway.model_copy(update={"listen": listen})})
 
 
+def _load_as(config: str, data: str, port: str) -> Configuration:
+    """Load as a worker is told to, by words."""
+    return _load(Path(config), Path(data) if data else None, int(port) if port else None)
+
+
 def _behind(configuration: Configuration, roles: Collection[wiring.Role], again: Callable[[], Configuration]) -> int:
     """Receive nothing, do the rest until SIGTERM or SIGINT; return the exit code. SIGHUP: read again."""
     disagreed: list[IntegrityError] = []
@@ -98,7 +103,7 @@ def _behind(configuration: Configuration, roles: Collection[wiring.Role], again:
         background.start()
         logs.tell(Happened.ROLES_STARTED, roles=" ".join(sorted(roles)), process=os.getpid(), version=__version__)
         while _next(said) == signal.SIGHUP:
-            _reload(background, again)
+            _reload(background, again, alarm)
         logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
     finally:
         background.close()
@@ -115,7 +120,9 @@ def _next(said: SimpleQueue[int]) -> int:
             return said.get(timeout=LISTENING)
 
 
-def _reload(background: wiring.Background, again: Callable[[], Configuration]) -> None:
+def _reload(
+    background: wiring.Background, again: Callable[[], Configuration], alarm: Callable[[IntegrityError], None]
+) -> None:
     """Have dispatcher and releaser go by a new configuration; the other roles keep theirs until a restart."""
     if background.sending is None and background.releasing is None:
         return
@@ -124,6 +131,9 @@ def _reload(background: wiring.Background, again: Callable[[], Configuration]) -
         background.reload(configuration)
     except ConfigError as error:
         logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
+    except IntegrityError as error:
+        logs.integrity(error)
+        alarm(error)
     except UnavailableError as error:  # what cannot be put on record is not judged by
         logs.fault(error)
     else:
@@ -174,6 +184,9 @@ def _many(
     background = wiring.Background(
         configuration, clock=wiring.SystemClock(), alarm=lambda error: crew.end(exits.of(error)), roles=roles
     )
+    crew.on_reload = partial(
+        _reload, background, partial(_load_as, *arguments), lambda error: crew.end(exits.of(error))
+    )
     background.start()
     try:
         code = crew.run()
@@ -188,7 +201,7 @@ def _many(
 def work(bound: socket.socket, parent: Connection, config: str, data: str, port: str) -> None:
     """Be one worker: receive until SIGTERM, or until the parent is gone. Exits with a code of `exits`."""
     logs.configure()
-    again = partial(_load, Path(config), Path(data) if data else None, int(port) if port else None)
+    again = partial(_load_as, config, data, port)
     try:
         with ExitStack() as closing:
             intake = wiring.Intake(again(), clock=wiring.SystemClock())

@@ -58,6 +58,8 @@ class Waiting:
     organisation: str
     contract: str
     basis: str | None
+    lagrum: tuple[str, ...]
+    """What it was judged by when it was asked: `id@version`."""
     reasons: tuple[str, ...]
     role: str
     laws: tuple[str, ...]

@@ -158,7 +158,9 @@ def _permitted(waiting: Waiting, said: Said, rules: path.Judging, at: datetime, 
         rules.known(named),
         at=at,
         record=waiting.record,
-        answered=Answered(reasons=frozenset(waiting.reasons), fields=said.fields, basis=waiting.basis),
+        answered=Answered(
+            reasons=frozenset(waiting.reasons), fields=said.fields, basis=waiting.basis, lagrum=waiting.lagrum
+        ),
         asked=None if asked is None else asked.command,
     )
     (decision,) = permitted.decisions

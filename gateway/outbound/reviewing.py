@@ -21,7 +21,7 @@ from gateway.review import TRANSITIONS, Action, Answer, Kind, Opening, State
 
 
 def opening(queued: Queued, decision: Decision, held: Held, rules: Rules, at: datetime) -> Opening:
-    """Return the review of a dispatch that the law leaves to a person."""
+    """Return the review of a dispatch that the law leaves to a person: what is not answered, or not any more."""
     origin = referral.Origin(
         partner=queued.recipient.partner,
         organisation=rules.named(queued) or "",
@@ -31,7 +31,7 @@ def opening(queued: Queued, decision: Decision, held: Held, rules: Rules, at: da
         lagrum=decision.lagrum,
         policy=rules.law.policy,
     )
-    questions = held.answered.left(referral.questions(decision))
+    questions = referral.left(held.answered, decision)
     return rules.referrals.opening(Kind.DISPATCH, questions, origin, at, until=held.expires)
 
 

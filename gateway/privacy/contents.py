@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.config.law import INWARD
+from gateway.config.law import INWARD, Direction
 from gateway.message import Category, Protection
 from gateway.privacy import compatibility, purposes
+from gateway.privacy.parties import PartnerType
 from gateway.privacy.reasons import Reason
 from gateway.privacy.request import Request, Selection
 from gateway.privacy.rule import SPECIAL, Rule
@@ -17,6 +18,8 @@ BULK: Final = 100
 is a search in disguise (SFB 114 kap. 12 and 13 §§; JO 370-1999). Not the law's own number."""
 _SHORTEST: Final = 10
 """Digits of a number that somebody may be known by: with its century or without."""
+_CARE: Final = frozenset({PartnerType.REGION, PartnerType.VARDGIVARE})
+_CARE_SECRECY: Final = "OSL-25-1"
 _PROPOSAL: Final = "decisionproposal"
 _HANDLING: Final = frozenset({"handling", "follow_up", "control"})
 """SFB 114 kap. 12 § second paragraph: what a selection by health may be used for."""
@@ -26,14 +29,13 @@ _HANDLING: Final = frozenset({"handling", "follow_up", "control"})
 
 
 def protection_known(request: Request, _rule: Rule, _setting: Setting) -> Finding:
-    """OSL 21 kap. 3 and 3 a §§, 22 kap. 1 §: what goes out about somebody nobody knows of waits for a person.
+    """OSL 21 kap. 3 and 3 a §§, 22 kap. 1 §: what is about somebody nobody knows of waits for a person.
 
     On the ways themselves nothing that locates leaves and a person reads free text; a question to the folkbokföring is
-    how the unknown becomes known. What is laid before us is acted on elsewhere.
+    how the unknown becomes known. What is laid before us is acted on elsewhere, so there it waits in every direction.
     """
-    if request.protection is not None and request.protection is not Protection.UNKNOWN:
-        return None
-    return None if request.direction in INWARD else (REFER, Reason.PROTECTION_UNKNOWN)
+    known = request.protection is not None and request.protection is not Protection.UNKNOWN
+    return None if known else (REFER, Reason.PROTECTION_UNKNOWN)
 
 
 def required_field_withheld(request: Request, rule: Rule, setting: Setting) -> Finding:
@@ -88,12 +90,24 @@ def sensitive_for_the_purpose(request: Request, rule: Rule, _setting: Setting) -
 
 
 def secrecy(request: Request, rule: Rule, setting: Setting) -> Finding:
-    """OSL 10 kap. 15 a, 27 and 28 §§, lag (2024:307) 2 §: a rule breaks the secrecy that it does not exclude."""
+    """OSL 10 kap. 15 a, 27 and 28 §§, lag (2024:307) 2 §: a rule breaks the secrecy that it does not exclude.
+
+    What a care provider has of somebody's health is under OSL 25 kap. 1 §, whatever the field is called.
+    """
     if setting.in_force is None or not setting.in_force.excluded or not rule.secrecy:
         return None
     excluded = setting.in_force.excluded
-    covered = any(rule.secrecy.get(name) in excluded for name in fields(request) if _asked(name, request, rule))
+    asked = [name for name in fields(request) if _asked(name, request, rule)]
+    covered = any(rule.secrecy.get(name) in excluded for name in asked)
+    if _from_care(request) and _CARE_SECRECY in excluded:
+        covered = covered or not rule.health_fields.isdisjoint(asked)
     return (DENY, Reason.SECRECY_NOT_BROKEN) if covered else None
+
+
+def _from_care(request: Request) -> bool:
+    """Whether a care provider gives the information."""
+    given = request.direction in INWARD or request.direction is Direction.FK_QUESTION
+    return given and request.partner is not None and request.partner.type in _CARE
 
 
 def _asked(name: str, request: Request, rule: Rule) -> bool:
@@ -142,6 +156,17 @@ def compatible(request: Request, rule: Rule, setting: Setting) -> Finding:
             return found
         worst = worst or found
     return worst
+
+
+def still_consented(request: Request, _rule: Rule, setting: Setting) -> Finding:
+    """SFB 30 kap. 10 §, F (2024:14) 5 §, GDPR art. 7.3: what came by consent is used as long as the consent holds."""
+    for origin in request.provenance or ():
+        if any(version.consent for version in setting.rules.get(origin.basis, ())):
+            if request.consent is None:
+                return DENY, Reason.CONSENT_MISSING
+            if request.consent.until < setting.today:
+                return DENY, Reason.CONSENT_EXPIRED
+    return None
 
 
 def not_to_be_gone(request: Request, _rule: Rule, setting: Setting) -> Finding:
@@ -193,6 +218,13 @@ def period_short_enough(request: Request, rule: Rule, _setting: Setting) -> Find
         return None
     days = (request.period.last - request.period.first).days + 1
     return (DENY, Reason.PERIOD_TOO_LONG) if days > rule.longest_period else None
+
+
+def period_in_one_text(request: Request, rule: Rule, _setting: Setting) -> Finding:
+    """Lag (2025:937), RF 8 kap.: no day is asked about by a text that had ended by then, whatever event is named."""
+    if request.period is None or not rule.by_event_day:
+        return None
+    return (DENY, Reason.PERIOD_AFTER_BASIS) if request.period.last > rule.valid_until else None
 
 
 # 12. Selections.
@@ -261,11 +293,29 @@ def weighed(_request: Request, _rule: Rule, setting: Setting) -> Finding:
 def own_case(request: Request, _rule: Rule, _setting: Setting) -> Finding:
     """SFB 114 kap. 13 §, förvaltningslagen (2017:900) 16 § 1: nobody looks up themself."""
     actor = request.actor
-    if actor is None or actor.automated:
+    if actor is None or actor.automated or _to_the_registered(request):
         return None
-    number = "".join(filter(str.isdecimal, actor.id)) if len(actor.id) >= _SHORTEST else ""
-    same = len(number) >= _SHORTEST and (request.subject or "").endswith(number)
-    return (DENY, Reason.OWN_CASE) if same or actor.relation == "own" else None
+    return (DENY, Reason.OWN_CASE) if _is_subject(request) or actor.relation == "own" else None
+
+
+def own_data(request: Request, _rule: Rule, _setting: Setting) -> Finding:
+    """F (2024:14) 6 §: the registered has access to the own data, and to nobody else's."""
+    if not _to_the_registered(request) or _is_subject(request):
+        return None
+    return DENY, Reason.NOT_OWN_DATA
+
+
+def _to_the_registered(request: Request) -> bool:
+    theirs = request.direction in {Direction.PARTNER_QUESTION, Direction.FK_ANSWER}
+    return theirs and request.partner is not None and request.partner.type == PartnerType.ENSKILD
+
+
+def _is_subject(request: Request) -> bool:
+    """Whether the actor is known by the subject's own number, with its century or without."""
+    actor = request.actor
+    told = "" if actor is None or actor.automated or len(actor.id) < _SHORTEST else actor.id
+    number = "".join(filter(str.isdecimal, told))
+    return len(number) >= _SHORTEST and (request.subject or "").endswith(number)
 
 
 def bound_to_subject(request: Request, _rule: Rule, _setting: Setting) -> Finding:

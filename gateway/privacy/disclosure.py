@@ -129,15 +129,18 @@ def permit(  # noqa: PLR0913  # each a fact from another room
     reason = _asker(command, law)
     if reason is not None:
         raise Stopped(meant.decided(Outcome.DENY, (reason,)))
+    in_force = engine.paragraphs(meant.rule, first, last, today)
     setting = Setting(
         way=Way.OUT,
         today=today,
-        in_force=engine.paragraphs(meant.rule, first, last, today),
+        in_force=in_force,
         strict=engine.strict(law),
         rules=law.rules,
         words=law.words,
         hides=protected.withholds(meant.protection, (), lambda _: meant.protection),
-        answered=referral.holds(answered, meant.rule.basis, meant.protection),
+        answered=referral.holds(
+            answered, meant.rule.basis, meant.protection, () if in_force is None else in_force.versions
+        ),
     )
     outcome, reasons = engine.outcome(engine.walk(_request(meant, law, partner_type, first), meant.rule, setting))
     if outcome is not Outcome.PERMIT:

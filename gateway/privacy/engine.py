@@ -164,12 +164,13 @@ def decide(request: Request, law: Law, at: datetime) -> Verdict:
 
 
 def _setting(request: Request, rule: Rule, law: Law, today: date) -> Setting:
-    event = request.event or today
+    first = request.event or today
+    last = first if request.period is None else max(first, request.period.last)
     bound = request.proof is not None and request.proof.request is not None
     return Setting(
         way=Way.ASKED,
         today=today,
-        in_force=paragraphs(rule, event, event, today),
+        in_force=paragraphs(rule, first, last, today),
         strict=strict(law) or request.environment == "prod",
         rules=law.rules,
         words=law.words,

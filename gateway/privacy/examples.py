@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from gateway.config.law import Condition, Direction, SubjectRole
+from gateway.config.law import INWARD, Condition, Direction, SubjectRole
 from gateway.message import Category, Outcome
 from gateway.privacy import engine, purposes, reading
 from gateway.privacy.law import Law
+from gateway.privacy.parties import PartnerType
 from gateway.privacy.rule import InForce, Rule
 from gateway.swedish import swedish_day
 
@@ -76,7 +77,7 @@ def of(rule: Rule, at: datetime) -> dict[str, Any] | None:
         "direction": rule.direction.value,
         "channelType": min(rule.channels),
         "partner": _partner(rule),
-        "actor": {"id": "handlaggare-17", "role": "handlaggare", "unit": "enhet-1"},
+        "actor": _actor(rule),
         "purpose": _purpose(rule),
         "lagrum": _cited(rule, in_force),
         "basisId": rule.basis,
@@ -114,6 +115,13 @@ def _event(rule: Rule, today: date) -> date:
     """Return a day of last month, or the last on which the row held."""
     last_month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     return max(last_month, rule.valid_from) if rule.by_event_day else last_month
+
+
+def _actor(rule: Rule) -> dict[str, str]:
+    """Return an official; the registered for what only the registered may see."""
+    if rule.partner_types == {PartnerType.ENSKILD} and rule.direction not in INWARD:
+        return {"id": PERSON, "role": "registrerad", "unit": "mina-sidor"}
+    return {"id": "handlaggare-17", "role": "handlaggare", "unit": "enhet-1"}
 
 
 def _partner(rule: Rule) -> dict[str, Any]:

@@ -125,6 +125,7 @@ GATES: Final = (
         9,
         "compatibility",
         (contents.compatible, _ASKED),
+        (contents.still_consented, _ASKED),
         (contents.not_to_be_gone, _ASKED),
         idle=lambda request: not request.provenance,
     ),
@@ -141,6 +142,7 @@ GATES: Final = (
         (contents.period_named, _OUT_ASKED),
         (contents.period_in_case, _OUT_ASKED),
         (contents.period_short_enough, _OUT_ASKED),
+        (contents.period_in_one_text, _OUT_ASKED),
     ),
     _gate(
         12,
@@ -155,6 +157,7 @@ GATES: Final = (
         14,
         "actor",
         (contents.own_case, _ASKED),
+        (contents.own_data, _ASKED),
         (contents.bound_to_subject, _ASKED),
         idle=lambda request: request.actor is not None and request.actor.automated,
     ),

@@ -97,9 +97,12 @@ def about_this_direction(request: Request, rule: Rule, _setting: Setting) -> Fin
 
 
 def valid(request: Request, rule: Rule, setting: Setting) -> Finding:
-    """The basis holds on its day: that of the event where the row says so, else that of the decision."""
+    """The basis holds on its day: that of the event where the row says so, else that of the decision.
+
+    It has begun when we decide, whatever its day: nothing rests on a law that is still to come (RF 8 kap.).
+    """
     day = request.event if rule.by_event_day and request.event is not None else setting.today
-    if day < rule.valid_from:
+    if min(day, setting.today) < rule.valid_from:
         return DENY, Reason.BASIS_NOT_YET_VALID
     return (DENY, Reason.BASIS_EXPIRED) if day > rule.valid_until else None
 
@@ -147,8 +150,13 @@ def partner_of_type(request: Request, rule: Rule, _setting: Setting) -> Finding:
 
 
 def subject_in_role(request: Request, rule: Rule, _setting: Setting) -> Finding:
-    """SFB 110 kap. 31-31 d §§: about the insured, another person, or only about a legal person."""
-    return None if request.subject_role in rule.subject_roles else (DENY, Reason.SUBJECT_ROLE_NOT_IN_BASIS)
+    """SFB 110 kap. 31-31 d §§: about the insured, another person, or only about a legal person.
+
+    The number says which: somebody who trades in the own name is a natural person, and no company is insured.
+    """
+    company = len(request.subject or "") == _COMPANY
+    fits = request.subject_role in rule.subject_roles and company is (request.subject_role is SubjectRole.JURIDISK)
+    return None if fits else (DENY, Reason.SUBJECT_ROLE_NOT_IN_BASIS)
 
 
 def benefit_of_the_closed_list(request: Request, _rule: Rule, _setting: Setting) -> Finding:

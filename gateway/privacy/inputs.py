@@ -301,6 +301,8 @@ STATUS: Final = _of(
     }
 )
 
+USE: Final = _of({"read_by_person": "read_by_person", "triage": "triage", "decision_proposal": "decision_proposal"})
+
 PERIOD: Final = Table(inputs={"fom": Input(of=DAY), "tom": Input(of=DAY)})
 
 REQUEST: Final = Table(
@@ -399,7 +401,7 @@ REQUEST: Final = Table(
             ),
             mandatory=False,
         ),
-        "intendedUse": Input(of=TEXT, mandatory=False),
+        "intendedUse": Input(of=USE, mandatory=False),
         "recentSubjects": Input(of=COUNT, mandatory=False),
         "given": Input(of=NAMES, mandatory=False, may_be_empty=True),
     }

@@ -217,7 +217,9 @@ def decide(record: Record, setting: Setting, law: Law, known: protected.Known) -
             strict=strict,
             rules=law.rules,
             words=law.words,
-            answered=referral.holds(setting.answered, rule.basis, protection) if asked else frozenset(),
+            answered=referral.holds(setting.answered, rule.basis, protection, _versions(in_force))
+            if asked
+            else frozenset(),
         )
         found = engine.walk(_named(request, rule) if setting.released else request, rule, judging)
         if not found and in_force is not None:
@@ -227,6 +229,10 @@ def decide(record: Record, setting: Setting, law: Law, known: protected.Known) -
         stops.append(_Stop(outcome, rule.basis, reasons, referred))
     stopped = _stopped(_best(stops, kind, record, gives_away), record, known)
     return replace(stopped, quarantined=False) if setting.released else stopped
+
+
+def _versions(in_force: InForce | None) -> tuple[str, ...]:
+    return () if in_force is None else in_force.versions
 
 
 def _named(request: Request, rule: Rule) -> Request:

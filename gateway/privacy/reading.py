@@ -44,6 +44,8 @@ from gateway.privacy.request import (
 )
 from gateway.privacy.words import Words
 
+_NO_REFERENCE: Final = frozenset({"none", "null", "nil", "false", "no", "n/a", "nej", "ingen", "inget", "saknas"})
+"""Said where there is nothing to refer to: no suspicion has been written down."""
 _UNBOUND: Final = frozenset({"none", "ingen"})
 """Said of an actor whom nothing binds to the subject."""
 _SHOWN: Final = 10
@@ -94,7 +96,7 @@ def read(data: object, words: Words | None = None, *, source: str = "request") -
         protection=values.get("sidStatus"),
         environment=values.get("environment"),
         audit_ready=values.get("auditReady"),
-        suspicion=values.get("suspicionRef"),
+        suspicion=_reference(values.get("suspicionRef")),
         consent=_consent(values.get("consentRef")),
         selection=_selection(values.get("selection")),
         use=values.get("intendedUse"),
@@ -117,6 +119,10 @@ def _unknown(source: str, found: Found) -> str:
 
 def _cited(values: Mapping[str, str] | None) -> Cited | None:
     return Cited(**values) if values is not None and {"id", "version"} <= values.keys() else None
+
+
+def _reference(value: str | None) -> str | None:
+    return None if value is None or value.strip().casefold() in _NO_REFERENCE else value
 
 
 def _party(values: Mapping[str, Any]) -> Party | None:

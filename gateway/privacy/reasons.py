@@ -88,6 +88,9 @@ class Reason(StrEnum):
     NOTHING_LEFT = "NOTHING_LEFT"
     """DENY: when what may not go had been taken away nothing was left to say."""
 
+    PERIOD_AFTER_BASIS = "PERIOD_AFTER_BASIS"
+    """DENY: asked about by a text that ended before the period does: each text is asked on by itself."""
+
     # What data may be used for, by where it comes from (`compatibility`).
     PROVENANCE_UNKNOWN = "PROVENANCE_UNKNOWN"
     """DENY: the basis that let the data in is not in the register, or a purpose it had is not of the closed list."""
@@ -157,6 +160,8 @@ class Reason(StrEnum):
     """REFER: one person has asked about more people within the hour than cases are handled."""
     OWN_CASE = "OWN_CASE"
     """DENY: whoever asks is whom it is about (SFB 114 kap. 13 §)."""
+    NOT_OWN_DATA = "NOT_OWN_DATA"
+    """DENY: the registered has access to the own data alone (F (2024:14) 6 §)."""
     CONFLICT_OF_INTEREST = "CONFLICT_OF_INTEREST"
     """REFER: whoever asks is bound to whom it is about (förvaltningslagen 16 §)."""
     DECISION_PROPOSAL = "DECISION_PROPOSAL"

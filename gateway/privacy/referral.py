@@ -44,15 +44,23 @@ def asked(reasons: Iterable[str], protection: Protection) -> tuple[str, ...]:
     return (*found, review.PROTECTED) if found and protection in _PROTECTED else found
 
 
-def holds(answered: Answered, basis: str, protection: Protection) -> frozenset[str]:
+def holds(answered: Answered, basis: str, protection: Protection, lagrum: tuple[str, ...]) -> frozenset[str]:
     """Return the reasons that people's answers set aside, on a basis and now that the person is so protected.
 
-    What was answered about another basis, or before anybody knew that the person is protected, was an answer to another
-    question.
+    What was answered about another basis, or about other paragraphs of it (`lagrum`, `id@version`), or before anybody
+    knew that the person is protected, was an answer to another question.
     """
-    if answered.basis != basis or (protection in _PROTECTED and review.PROTECTED not in answered.reasons):
+    if answered.lagrum not in {None, lagrum} or answered.basis != basis:
+        return frozenset()
+    if protection in _PROTECTED and review.PROTECTED not in answered.reasons:
         return frozenset()
     return answered.reasons
+
+
+def left(answered: Answered, decision: Decision) -> tuple[str, ...]:
+    """Return the questions of a decision that nobody has answered; an answer that does not hold is none (`holds`)."""
+    held = holds(answered, decision.basis or "", decision.protection, decision.lagrum)
+    return tuple(one for one in questions(decision) if one not in held)
 
 
 def passing(

@@ -54,7 +54,7 @@ _OPENED = (
 """Columns of a new review: the others begin as the schema says, so that nobody begins one elsewhere than open."""
 _COUNTED = "id, kind, role, state, opened_at, changed_at, outcome"
 """What tells how many wait, and which leaves are theirs."""
-_ANSWERED = "dispatch, reasons, laws, answer, fields, leaf, basis"
+_ANSWERED = "dispatch, reasons, laws, answer, fields, leaf, basis, lagrum"
 """With those: what people said yes to, which holds when what lies in a mailbox is judged once more."""
 _ENDED = "state, step, changed_at, outcome, key_id, wrapped_key"
 _WAITING_FOR_PEOPLE = {

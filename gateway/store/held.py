@@ -47,7 +47,7 @@ _LEAVES = """
 
 _REVIEWS = """
     WITH wanted (n) AS (VALUES {values})
-    SELECT r.dispatch, r.id, r.state, r.reasons, r.role, r.laws, r.answer, r.fields, l.hash, r.basis
+    SELECT r.dispatch, r.id, r.state, r.reasons, r.role, r.laws, r.answer, r.fields, l.hash, r.basis, r.lagrum
     FROM wanted {join} reviews r ON r.dispatch = n {join} leaves l ON l.position = r.leaf
     WHERE r.kind = 'dispatch' AND r.state IN ('open', 'asked', 'answered', 'permitted')
 """
@@ -88,11 +88,13 @@ def _reviews(session: Session, keys: Sequence[Row]) -> tuple[dict[int, Asked], d
     """Return what dispatches wait for, and what people have said yes to."""
     asked: dict[int, Asked] = {}
     answered: dict[int, Answered] = defaultdict(lambda: NOTHING)
-    for dispatch, number, state, reasons, role, laws, answer, fields, leaf, basis in session.match(_REVIEWS, keys):
+    for dispatch, number, state, reasons, role, laws, answer, fields, leaf, basis, lagrum in session.match(
+        _REVIEWS, keys
+    ):
         questions = tuple(reasons.split())
         if state == Stands.PERMITTED:
             passed = None if fields is None else frozenset(fields.split())
-            yes = Answered(reasons=frozenset(questions), fields=passed, basis=basis)
+            yes = Answered(reasons=frozenset(questions), fields=passed, basis=basis, lagrum=tuple(lagrum.split()))
             answered[dispatch] = answered[dispatch].also(yes)
             continue
         said = waiting.said(session, number, answer, fields) if state == Stands.ANSWERED else None

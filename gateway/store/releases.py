@@ -30,7 +30,7 @@ from gateway.store.waiting import Moved, Waits
 
 _FACTS = """
     SELECT r.id, r.step, r.kind, r.state, r.record, r.partner, r.organisation, r.contract, r.basis, r.reasons, r.role,
-           r.laws, r.answer, r.fields, r.message, r.refusal, l.hash, r.dispatch, d.dispatch
+           r.laws, r.lagrum, r.answer, r.fields, r.message, r.refusal, l.hash, r.dispatch, d.dispatch
     FROM reviews r JOIN leaves l ON l.position = r.leaf LEFT JOIN dispatches d ON d.id = r.dispatch
 """
 _ANSWERED = f"{_FACTS} WHERE r.state = 'answered' AND r.kind <> 'dispatch' ORDER BY r.changed_at, r.id LIMIT ?"
@@ -177,8 +177,8 @@ class StoredReleases:
 
 def _waiting(session: Session, row: Row) -> Waiting:
     (
-        number, step, kind, state, record, partner, organisation, contract, basis, reasons, role, laws, answer, fields,
-        message, refusal, about, dispatch, named,
+        number, step, kind, state, record, partner, organisation, contract, basis, reasons, role, laws, lagrum,
+        answer, fields, message, refusal, about, dispatch, named,
     ) = row  # fmt: skip
     match Kind(kind):
         case Kind.RECORD:
@@ -201,6 +201,7 @@ def _waiting(session: Session, row: Row) -> Waiting:
         organisation=organisation,
         contract=contract,
         basis=basis,
+        lagrum=tuple(lagrum.split()),
         reasons=tuple(reasons.split()),
         role=role,
         laws=tuple(laws.split()),

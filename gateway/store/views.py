@@ -21,7 +21,7 @@ from gateway.audit.checkpoint import Checkpoint
 from gateway.database import Session, instant
 from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
-from gateway.review import WAITING
+from gateway.review import WAITING, State
 from gateway.store import schema
 from gateway.store.entries import read_outcomes
 from gateway.store.log import StoredLog
@@ -238,6 +238,16 @@ class Views:
             (role, kind): (count, (now - instant(oldest)).total_seconds())
             for role, kind, count, oldest in self._all(query)
         }
+
+    def unsettled(self, now: datetime) -> dict[str, tuple[int, float]]:
+        """Return what people have answered and nobody has carried out, by kind: how many, and the oldest's seconds."""
+        table = schema.reviews.c
+        query = (
+            select(table.kind, func.count(), func.min(table.changed_at))
+            .where(table.state == State.ANSWERED)
+            .group_by(table.kind)
+        )
+        return {kind: (count, (now - instant(oldest)).total_seconds()) for kind, count, oldest in self._all(query)}
 
     def length(self) -> int:
         """Return how many leaves the log has, signed for or not."""

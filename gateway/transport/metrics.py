@@ -13,6 +13,8 @@ a leaf for each record that was decided on and for each refusal, and it outlives
     gateway_journal_waiting_messages
     gateway_reviews_waiting{role,kind}                     what people must answer
     gateway_reviews_waiting_seconds{role,kind}             how long the oldest of them has waited
+    gateway_reviews_answered{kind}                         what they answered, and is not carried out
+    gateway_reviews_answered_seconds{kind}                 for how long not: releaser or dispatcher stands still
     gateway_log_leaves, gateway_log_unsigned_leaves, gateway_log_unsigned_seconds
 
 Labels are roles of ours, ids of partners in the configuration, and beginnings of fingerprints: never a person, and
@@ -61,6 +63,8 @@ class Readings:
     """How long the oldest of them has waited."""
     reviews: Mapping[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     """Role and kind -> how many wait for people, and for how many seconds the oldest has."""
+    answered: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """Kind -> how many are answered and not carried out, and for how many seconds the oldest is not."""
 
 
 class Metrics:
@@ -135,6 +139,8 @@ def _metrics(readings: Readings) -> list[Metric]:
         gauges("gateway_check", "Whether messages can be accepted and proven.", ("check",), checks),
         gauges("gateway_reviews_waiting", "What people must answer.", _REVIEW, _reviewed(readings, 0)),
         gauges("gateway_reviews_waiting_seconds", "Wait of the oldest of them.", _REVIEW, _reviewed(readings, 1)),
+        gauges("gateway_reviews_answered", "Not carried out yet.", ("kind",), _answered(readings, 0)),
+        gauges("gateway_reviews_answered_seconds", "Since the oldest was.", ("kind",), _answered(readings, 1)),
         GaugeMetricFamily("gateway_journal_waiting_messages", "Not yet committed.", value=readings.waiting),
         GaugeMetricFamily("gateway_log_leaves", "Records decided on, refusals and answers.", value=readings.leaves),
         GaugeMetricFamily("gateway_log_unsigned_leaves", "Not yet in a checkpoint.", value=readings.unsigned),
@@ -146,3 +152,7 @@ def _metrics(readings: Readings) -> list[Metric]:
 
 def _reviewed(readings: Readings, which: int) -> dict[tuple[str, ...], float]:
     return {of: float(counted[which]) for of, counted in readings.reviews.items()}
+
+
+def _answered(readings: Readings, which: int) -> dict[tuple[str, ...], float]:
+    return {(kind,): float(counted[which]) for kind, counted in readings.answered.items()}

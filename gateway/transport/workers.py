@@ -7,8 +7,8 @@ is shared, and the kernel hands each new connection to whichever worker is waiti
 2. A worker that dies is replaced; the others go on. Those that die young are replaced ever more slowly.
 3. A worker that cannot start, because its configuration is wrong or its records disagree, ends them all with its exit
    code: it would fail the same way every time.
-4. SIGHUP is passed on. Workers never outlive the parent: each holds one end of a pipe, and stops when the other is
-   gone.
+4. SIGHUP is passed on, and what the parent does itself hears of it too. Workers never outlive the parent: each holds
+   one end of a pipe, and stops when the other is gone.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Workers:
     """Seconds."""
     on_ready: Callable[[], None] = lambda: None
     """Called once, when all have begun to serve."""
+    on_reload: Callable[[], None] = lambda: None
+    """Called in the main thread at each SIGHUP, once the workers have it. Raises nothing."""
     _here: list[_Worker] = field(default_factory=list)
     _signals: list[int] = field(default_factory=list)
     _owed: list[float] = field(default_factory=list)
@@ -136,6 +138,7 @@ class Workers:
         for number in self._signals:
             if number == signal.SIGHUP:
                 self._pass_on(signal.SIGHUP)
+                self.on_reload()
         stop = any(number != signal.SIGHUP for number in self._signals)
         self._signals.clear()
         return stop or self._exit != 0

@@ -99,6 +99,7 @@ class Intake:
             unsigned=unsigned,
             unsigned_seconds=oldest.total_seconds(),
             reviews=self._views.reviewed(self._clock.now()),
+            answered=self._views.unsettled(self._clock.now()),
         )
 
     def renew(self) -> None:

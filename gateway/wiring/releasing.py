@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from gateway import backoff, endings, logs
 from gateway.config import Configuration, Queue
 from gateway.dispatch import AskerId, DispatchId, Queued
-from gateway.errors import ConflictError, ContractError, GatewayError, IntegrityError
+from gateway.errors import ConflictError, ContractError, GatewayError, IntegrityError, UnavailableError
 from gateway.events.compose import Routes
 from gateway.inbound import path, reading, releasing
 from gateway.inbound.reading import Waiting
@@ -61,15 +61,29 @@ class Releaser:
         self._clock = clock
 
     def step(self) -> int:
-        """Do one look; return how many reviews were settled. Raises UnavailableError, IntegrityError."""
+        """Do one look; return how many reviews were settled.
+
+        What cannot be settled, for a reason that nobody expected, stops no other; it is raised when they are done.
+        Raises UnavailableError, IntegrityError.
+        """
         if not self._lease():
             return 0
         answered = self._releases.answered(limit=FEW)
         overdue = self._releases.expired(self._clock.now(), limit=FEW)
-        return self._settled(answered) + self._settled(overdue)
+        return self._settled([*answered, *overdue])
 
     def _settled(self, found: Sequence[Waiting]) -> int:
-        return sum(self._one(waiting) for waiting in found)
+        settled, trouble = 0, None
+        for waiting in found:
+            try:
+                settled += self._one(waiting)
+            except (IntegrityError, UnavailableError):  # about all of them: the store is away, or is not what it was
+                raise
+            except Exception as error:  # noqa: BLE001  # of this one: the others' people wait too
+                trouble = error
+        if trouble is not None:
+            raise trouble
+        return settled
 
     def _one(self, waiting: Waiting) -> bool:
         rules_, at = self._rules(), self._clock.now()

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from gateway.config.law import Channel, Direction
+from gateway.config.law import Channel, Direction, SubjectRole
 from gateway.dispatch import Period
 from gateway.message import Outcome
 from gateway.privacy import compatibility, engine, grounds, reading, setting
@@ -183,11 +183,14 @@ def test_whoever_has_the_subjects_number_for_an_id_is_the_subject(actor_id, subj
     request, at = asked()
     assert request.actor is not None
     assert request.proof is not None
+    role = SubjectRole.JURIDISK if len(subject) == 10 else SubjectRole.FORSAKRAD
     theirs = replace(
         request,
         actor=replace(request.actor, id=actor_id),
         subject=subject,
-        proof=replace(request.proof, subject=subject),
+        subject_role=role,
+        suspicion="PM-1",
+        proof=replace(request.proof, subject=subject, capacity=role),
         environment="prod",
     )
     assert (Reason.OWN_CASE in engine.decide(theirs, law(), at).reasons) is own

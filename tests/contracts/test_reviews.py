@@ -217,6 +217,19 @@ def test_a_permit_commits_leaf_event_and_step_together_and_once(kept):
     kept.whole()
 
 
+def test_what_is_answered_and_not_carried_out_is_counted_until_it_is(kept):
+    kept.journal.accept(reviewing.waits()).result()
+    front, later = Views(kept.place.acting(Duty.FRONT)), NOON + timedelta(seconds=90)
+    assert front.unsettled(later) == {}
+    kept.answer(1, Answer.PERMIT)
+    assert front.unsettled(later) == {"record": (1, 90.0)}
+    assert front.reviewed(later) == {}, "no person must do anything"
+    (waiting,) = kept.releases.answered(limit=9)
+    assert kept.releases.write(reviewing.done(waiting, A.DENY))
+    assert front.unsettled(later) == {}
+    front.close()
+
+
 @pytest.mark.parametrize("point", ["leaves", "records", "outbox", "review_steps", "commit"])
 def test_what_fails_before_the_commit_has_not_happened(kept, point):
     kept.journal.accept(reviewing.waits()).result()

@@ -6,6 +6,14 @@ from tests import calling
 from tests.integration import stage as stages
 
 
+LONGEST = "test_soak"
+"""Minutes by itself, most of them waiting: begun last, everybody would wait for it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem != LONGEST)
+
+
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory):
     return stages.make(tmp_path_factory.mktemp("gateway"))

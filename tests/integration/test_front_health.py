@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.cli.demo.ledger import GOVERNING
 from gateway.trust import pki
 from gateway.wiring import intake
 from tests.integration import stage as stages
@@ -42,6 +43,9 @@ def test_a_revocation_list_that_has_run_out_makes_it_not_ready(own):
 
 
 def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
+    anchor = own.configuration.gateway.store.path / "gateway.checkpoint"
+    with own.running():  # the first start writes down the register of law and the queues
+        until(lambda: int(anchor.read_bytes().splitlines()[1]) == GOVERNING, "what governs is signed for")
     idle = own.tuned("audit", interval=timedelta(hours=1), maximum_merge_delay=timedelta(0))
     with idle.running() as stand, stand.stage.session() as session:
         assert ready(stand)[0] == 200

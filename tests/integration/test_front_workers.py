@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,17 +46,20 @@ class Served:
             )
 
 
-def command(stage, *arguments):
+def command(stage, *arguments, config=ROOT / "config" / "gateway.toml"):
     return [
         sys.executable, "-m", "gateway.cli", *arguments,
-        "--config", str(ROOT / "config" / "gateway.toml"), "--data", str(stage.data),
+        "--config", str(config), "--data", str(stage.data),
     ]  # fmt: skip
 
 
 @contextmanager
-def serving(stage, *arguments):
+def serving(stage, *arguments, **more):
     process = subprocess.Popen(
-        command(stage, "serve", "--port", "0", *arguments), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        command(stage, "serve", "--port", "0", *arguments, **more),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         yield Served(stage, process)
@@ -138,6 +142,26 @@ def test_sighup_reads_the_configuration_again(own):
         served.process.send_signal(signal.SIGHUP)
         assert "agencies.pem" in served.until("configuration.refused")["detail"]
         assert served.send(address).status_code == 200
+
+
+def test_with_several_workers_the_parent_goes_by_the_new_law_too(own, tmp_path):
+    """It carries out what people answered and calls partners: never by a law that the workers have left."""
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
+    with serving(own, "--workers", "2", config=config / "gateway.toml") as served:
+        served.until("server.started")
+        row = next(iter(sorted((config / "law").rglob("*.toml"))))
+        row.write_text(row.read_text() + "\n# read again\n")
+        served.process.send_signal(signal.SIGHUP)
+        for _ in range(2):
+            served.until("configuration.reloaded")
+        served.process.terminate()
+        served.until("server.stopped")
+        told = [one["policy"] for one in served.lines if one["event"] == "configuration.reloaded"]
+        assert len(told) == 3, "two workers and the parent"
+        assert len(set(told)) == 1
+        assert served.process.wait(30) == 0
 
 
 def ended(stage, *arguments):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from gateway.database import Turn
+from gateway.database import Turn, written
 from gateway.errors import UnavailableError
 from gateway.review import Action, Answer, State
 from gateway.store.place import Duty
@@ -109,6 +109,38 @@ def test_they_read_what_waits_and_no_other(store, duty):
         assert len(session.execute("SELECT position FROM review_records").fetchall()) == 2
     finally:
         session.close()
+
+
+BY_ANOTHER = {
+    "the releaser approves": (Duty.RELEASER, "UPDATE reviews SET state = 'answered', step = 2 WHERE id = 1"),
+    "the dispatcher approves": (Duty.DISPATCHER, "UPDATE reviews SET state = 'answered', step = 2 WHERE id = 1"),
+    "a reviewer expires": (Duty.REVIEWER, "UPDATE reviews SET state = 'expired', step = 2 WHERE id = 1"),
+    "the releaser says who approved": (Duty.RELEASER, "approve"),
+    "a reviewer says what was carried out": (Duty.REVIEWER, "permit"),
+}
+
+
+@pytest.mark.parametrize("what", BY_ANOTHER)
+def test_neither_does_the_others_part_of_moving_a_review(store, what):
+    duty, statement = BY_ANOTHER[what]
+    assert do(store, Duty.REVIEWER, Action.ANSWER, answer=Answer.PERMIT).state is State.ASKED
+    if not statement.startswith("UPDATE"):
+        statement = (
+            "INSERT INTO review_steps (review, step, action, after, by, role, account, reason, at) "  # noqa: S608
+            f"VALUES (1, 2, '{statement}', 'answered', 'bo', 'jurist', '', '', '{written(builders.NOON)}')"
+        )
+    with pytest.raises(psycopg.errors.RestrictViolation, match=r"who (carries out|answers)"):
+        may(store, duty, statement)
+
+
+def test_what_a_dispatch_waits_for_is_not_ordered_by_an_operator_nor_anything_else_by_a_reviewer(store):
+    for duty, happening in ((Duty.OPERATOR, "permit"), (Duty.REVIEWER, "withdraw")):
+        order = (
+            "INSERT INTO instructions (id, dispatch, happening, by, role, reason, at) "  # noqa: S608
+            f"VALUES (1, 1, '{happening}', 'bo', '', 'brådskar', '{written(builders.NOON)}')"
+        )
+        with pytest.raises(psycopg.errors.RestrictViolation, match="reviewer"):
+            may(store, duty, order)
 
 
 def test_quarantined_bytes_are_destroyed_only_when_two_people_have_said_so(store):

@@ -83,6 +83,27 @@ def test_a_permit_puts_the_event_out_once_with_the_leaf_that_says_who_decided(wo
     world.views.verify_log(world.signer.key)
 
 
+def test_what_cannot_be_carried_out_stops_no_other_and_is_tried_again(world):
+    broken = [ValueError("one review's own")]
+
+    def faults(point: str) -> None:
+        if point == "leaves" and broken:
+            raise broken.pop()
+
+    desk = Desk(world, faults=faults)
+    free_text(world)
+    free_text(world)
+    first, second = sorted(one.id for one in desk.open())
+    for number in (first, second):
+        desk.answer(number, PERMIT)
+    with pytest.raises(ValueError, match="own"):
+        desk.settle()
+    assert [desk.reviews.review(one).state for one in (first, second)] == [State.ANSWERED, State.PERMITTED]
+    assert desk.settle() == 1
+    assert len(pending(world)) == 2
+    desk.close()
+
+
 def test_a_denial_is_a_leaf_and_no_event(world, desk):
     free_text(world)
     review = desk.one()
@@ -221,6 +242,26 @@ def test_a_basis_that_has_ended_since_the_question_was_asked_still_stops_it(worl
     assert (told["state"], told["answer"], told["outcome"]) == ("denied", "permit", "DENY")
     assert told["reasons"] == ["BASIS_EXPIRED"]
     assert desk.reviews.review(review.id).state is State.DENIED
+
+
+def test_an_answer_about_one_text_of_a_paragraph_does_not_hold_for_the_next(world, desk):
+    free_text(world)
+    first = desk.one()
+    desk.answer(first.id, PERMIT)
+    configuration = world.configuration
+    lagrum = tuple(row.model_copy(update={"version": f"{row.version}9"}) for row in configuration.lagrum)
+    contracts = world.rules.contracts
+    law = Law.build(configuration.model_copy(update={"lagrum": lagrum}), contracts.kinds(), contracts.outgoing)
+    world.rules = replace(world.rules, law=law)
+    assert desk.settle() == 1
+    assert pending(world) == []
+    assert desk.reviews.review(first.id).state is State.OVERTAKEN
+    second = desk.one()
+    assert (second.reasons, second.basis) == (first.reasons, first.basis)
+    assert set(second.lagrum).isdisjoint(first.lagrum)
+    desk.answer(second.id, PERMIT)
+    assert desk.settle() == 1
+    assert len(pending(world)) == 1
 
 
 def test_a_person_who_is_protected_since_is_asked_about_anew_and_then_withheld(world, desk):

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import endings
 from gateway.dispatch import Parcel
 from gateway.errors import ContractError
 from gateway.message import Rows, Shape
+from tests.effort import effort
 from tests.golden.composed import CASES, agreed, composed, contract, parcel
 
 CONTRACTS, _ = agreed()
@@ -61,7 +62,7 @@ def parcels(case) -> st.SearchStrategy[Parcel]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.partition(".")[0])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@effort(25)
 @given(data=st.data())
 def test_a_command_is_composed_or_refused_and_nothing_else(case, data) -> None:
     made = data.draw(parcels(case))

@@ -280,7 +280,7 @@ def test_the_scenes_are_permitted_referred_and_denied_for_many_reasons():
     outcomes: Counter[Outcome] = Counter()
     told: Counter[str] = Counter()
 
-    @effort(250)
+    @effort(500)
     @given(scenes())
     def count(scene):
         verdict = judged(*scene)

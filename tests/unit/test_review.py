@@ -112,4 +112,3 @@ def test_answers_add_up_by_question_and_narrow_by_field():
     two = Answered(reasons=frozenset({"B"}), fields=frozenset({"y", "z"}), basis="B")
     assert one.also(two) == Answered(reasons=frozenset({"A", "B"}), fields=frozenset({"y"}), basis="B")
     assert review.NOTHING.also(one) == one
-    assert one.left(("A", "C")) == ("C",)

@@ -22,6 +22,7 @@ from tests.builders import NOON, POLICY
 
 ROOT = Path(__file__).parents[2]
 LAW = ROOT / "config" / "law"
+PARAGRAPHS = ("SFB-110-14@1",)
 ORIGIN = Origin(partner="arbetsgivare", organisation="5560000001", contract="a/b", policy=POLICY)
 
 
@@ -88,10 +89,11 @@ def test_the_question_of_a_protected_person_is_asked_beside_the_reasons():
 
 
 def test_an_answer_about_another_basis_or_an_unprotected_person_sets_nothing_aside():
-    answered = review.Answered(reasons=frozenset({"FREE_TEXT"}), basis="A")
-    assert referral.holds(answered, "A", Protection.NONE) == {"FREE_TEXT"}
-    assert referral.holds(answered, "B", Protection.NONE) == frozenset()
-    assert referral.holds(answered, "A", Protection.SEKRETESSMARKERING) == frozenset()
+    answered = review.Answered(reasons=frozenset({"FREE_TEXT"}), basis="A", lagrum=PARAGRAPHS)
+    assert referral.holds(answered, "A", Protection.NONE, PARAGRAPHS) == {"FREE_TEXT"}
+    assert referral.holds(answered, "B", Protection.NONE, PARAGRAPHS) == frozenset()
+    assert referral.holds(answered, "A", Protection.NONE, ("SFB-110-14@2",)) == frozenset(), "another text"
+    assert referral.holds(answered, "A", Protection.SEKRETESSMARKERING, PARAGRAPHS) == frozenset()
 
 
 def test_two_rows_of_one_reason_are_refused(law):
@@ -118,8 +120,10 @@ def test_who_answers_is_part_of_the_law_that_decided(law):
 def test_what_waits_for_people_is_a_curve_by_role_and_kind():
     readings = Readings(
         certificates=(), checks={}, waiting=0, leaves=0, unsigned=0, unsigned_seconds=0.0,
-        reviews={("jurist", "dispatch"): (3, 7200.0)},
+        reviews={("jurist", "dispatch"): (3, 7200.0)}, answered={"quarantine": (2, 60.0)},
     )  # fmt: skip
     text = written(readings).decode()
     assert 'gateway_reviews_waiting{kind="dispatch",role="jurist"} 3.0' in text
     assert 'gateway_reviews_waiting_seconds{kind="dispatch",role="jurist"} 7200.0' in text
+    assert 'gateway_reviews_answered{kind="quarantine"} 2.0' in text
+    assert 'gateway_reviews_answered_seconds{kind="quarantine"} 60.0' in text

@@ -94,6 +94,14 @@ WORDING: Final[Mapping[Reason, Wording]] = {
         "frågar om en kortare tid",
         "asks about a shorter time",
     ),
+    Reason.PERIOD_AFTER_BASIS: asks(
+        "Tiden går längre än till den dag då den lydelse som händelsedagen väljer slutade gälla (lagens "
+        "ikraftträdande).",
+        "The time goes on after the day on which the text that the event's day picks had ended (the act's entry into "
+        "force).",
+        "delar frågan vid lagändringen och frågar på vardera lydelsen",
+        "divides the question at the change of law and asks on each text by itself",
+    ),
     Reason.NOTHING_LEFT: asks(
         "När det som inte får passera tagits bort fanns ingenting kvar (uppgiftsminimering, GDPR art. 5.1 c).",
         "When what may not pass had been taken away nothing was left (data minimisation, GDPR art. 5.1 c).",
@@ -191,6 +199,10 @@ WORDING: Final[Mapping[Reason, Wording]] = {
         Who.PERSON,
         "som inte själv berörs tar över ärendet",
         "who is not concerned takes the case over",
+    ),
+    Reason.NOT_OWN_DATA: never(
+        "Den registrerade har åtkomst till sina egna uppgifter och till ingen annans (F (2024:14) 6 §).",
+        "The registered has access to the own data and to nobody else's (F (2024:14) 6 §).",
     ),
     Reason.CONFLICT_OF_INTEREST: Wording(
         "Den som frågar har ett band till den det gäller (förvaltningslagen 16 §; SFB 114 kap. 13 §).",

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import main
@@ -16,6 +16,7 @@ from gateway.cli.demo.persons import PERSONNUMMER, PROTECTED
 from gateway.cli.offline import Desk
 from gateway.message import SoapVersion
 from gateway.trust import pki, signing
+from tests.effort import effort
 from tests.unit.cli.conftest import CONFIG
 
 KEYS = ["verdict", "step", "code", "contract", "persons", "fields_withheld", "detail"]
@@ -285,7 +286,7 @@ def test_text_for_people_has_the_verdict_first_and_both_languages(tmp_path, decl
     assert "Innehållet följer schemat men inte" in result.stdout
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(150)
 @given(cuts=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=12)), min_size=1, max_size=4))
 def test_whatever_is_done_to_a_message_the_answer_is_a_finding(signed, declaration, cuts):
     desk = _desk()

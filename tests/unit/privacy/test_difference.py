@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.law import Review
@@ -15,6 +15,7 @@ from gateway.privacy import difference, flows
 from gateway.privacy.difference import WIDER, How
 from gateway.privacy.flows import OTHER
 from gateway.privacy.law import Law
+from tests.effort import effort
 from tests.unit.privacy.statute import (
     KINDS,
     PURPOSES,
@@ -244,7 +245,7 @@ def told(changes):
     }
 
 
-@settings(max_examples=15, deadline=None)
+@effort(15)
 @given(registers, registers)
 def test_what_one_way_opens_the_other_way_closes(old, new):
     back = {
@@ -263,7 +264,7 @@ def standing(rules, event, decision, benefits):
     return granting.standing(granting.on(event, decision))
 
 
-@settings(max_examples=15, deadline=None)
+@effort(15)
 @given(registers, registers, DAYS, DAYS)
 def test_on_every_day_the_difference_says_what_the_two_registers_themselves_say(old, new, event, decision):
     benefits = flows.named([rule for law_ in (old, new) for versions in law_.rules.values() for rule in versions])

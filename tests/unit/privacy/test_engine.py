@@ -246,10 +246,7 @@ def test_nobody_knows_of_protection(direction):
         request(direction=Direction(direction), fields=["saldo", "kontor"], protection=Protection.UNKNOWN), law_
     )
     assert verdict.withheld == {"kontor": Reason.PROTECTION_UNKNOWN}
-    if direction == "fk_question":
-        assert (verdict.outcome, verdict.reasons) == (Outcome.REFER, (Reason.PROTECTION_UNKNOWN,))
-    else:
-        assert (verdict.outcome, verdict.granted) == (Outcome.PERMIT, {"saldo"})
+    assert (verdict.outcome, verdict.reasons) == (Outcome.REFER, (Reason.PROTECTION_UNKNOWN,))
 
 
 def test_free_text_about_the_protected_waits_even_under_a_standing_decision():
@@ -280,6 +277,41 @@ VERSIONS = law(
 def test_the_same_request_on_two_days_is_judged_by_the_law_of_its_day(event, version, said):
     asked = request(event=event, lagrum=Cited(id="L-1", version=version), benefit="sjukpenning", suspicion="PM-1")
     assert decide(asked, VERSIONS).reasons == said
+
+
+@pytest.mark.parametrize(
+    ("last", "versions", "said"),
+    [
+        (date(2025, 11, 30), ("L-1@1",), ()),
+        (date(2025, 12, 1), ("L-1@1", "L-1@2"), (Reason.PERIOD_AFTER_BASIS,)),
+    ],
+)
+def test_an_old_event_opens_no_old_law_for_days_after_it(last, versions, said):
+    """The case is on such a benefit that both texts let pass: it is the text that is not for those days."""
+    asked = request(event=date(2025, 11, 30), lagrum=Cited(id="L-1", version="1"), period=period(last, last))
+    verdict = decide(asked, VERSIONS)
+    assert verdict.reasons == said
+    assert verdict.lagrum[: len(versions)] == versions
+    assert len([version for version in verdict.lagrum if version.startswith("L-1@")]) == len(versions)
+
+
+def test_days_before_the_event_are_asked_about_by_the_law_of_the_event():
+    asked = request(event=date(2025, 12, 1), period=period(date(2025, 11, 1), date(2025, 12, 1)))
+    verdict = decide(asked, VERSIONS)
+    assert (verdict.outcome, "L-1@1" in verdict.lagrum) == (Outcome.PERMIT, False)
+
+
+def test_what_a_later_text_weighs_is_weighed_for_its_days_whatever_event_is_named():
+    """The basis has one version and its paragraph two, of which the later weighs interests."""
+    rows = (
+        lagrum("L-9", "1", giltig_tom=date(2025, 11, 30)),
+        lagrum("L-9", "2", giltig_fom=date(2025, 12, 1), test="synnerliga_skal"),
+    )
+    register = law(basis(lagrum=["L-9"]), rows=(*laid.ROWS, *rows))
+    asked = request(event=date(2025, 11, 30), lagrum=Cited(id="L-9", version="1"))
+    before = period(date(2025, 11, 1), date(2025, 11, 30))
+    assert decide(replace(asked, period=before), register).outcome is Outcome.PERMIT
+    assert referred(asked, register) == (Reason.BALANCING_TEST_OPEN,)
 
 
 def test_without_suspicion_the_new_text_denies_too():

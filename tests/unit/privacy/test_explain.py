@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.law import Obligation
@@ -17,6 +17,7 @@ from gateway.privacy import explain, gates, inputs, reasons
 from gateway.privacy.reasons import Reason
 from gateway.privacy.wording import OBLIGATIONS, WHO, WORDING, Who
 from tests.builders import NUMBERS
+from tests.effort import effort
 
 CITES = re.compile(r"§|GDPR art\.|HFD|JO \d|C-\d+/\d+")
 SELF = {Who.ASKER, Who.REGISTER, Who.OPERATION, Who.PARTNER}
@@ -240,7 +241,7 @@ _ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@effort(150)
 @given(st.lists(st.tuples(st.sampled_from(sorted(answer())), _ANYTHING), max_size=4), st.sampled_from(["sv", "en"]))
 def test_an_edited_decision_never_breaks_and_no_number_gets_out(changes, language):
     edited = answer(**dict(changes))

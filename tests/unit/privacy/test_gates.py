@@ -33,6 +33,7 @@ from tests.unit.privacy.laid import (
 )
 
 PASSES = None
+COMPANY = "5560269986"
 
 
 def deny(reason):
@@ -194,6 +195,20 @@ BASIS = [
         {"event": date(2025, 11, 30)},
         {"valid_from": date(2025, 12, 1), "by_event_day": True},
     ),
+    case(
+        "nor one that is still to begin when we decide",
+        grounds.valid,
+        deny(Reason.BASIS_NOT_YET_VALID),
+        {"event": date(2026, 3, 3)},
+        {"valid_from": date(2026, 3, 3), "by_event_day": True},
+    ),
+    case(
+        "but a day to come is judged by a basis that has begun",
+        grounds.valid,
+        PASSES,
+        {"event": date(2026, 3, 3)},
+        {"valid_from": DAY, "by_event_day": True},
+    ),
     case("the basis' own purpose", grounds.for_the_basis, PASSES, {"purpose": "fk:Kontroll"}),
     case("another purpose", grounds.for_the_basis, deny(Reason.PURPOSE_NOT_IN_BASIS), {"purpose": "fk:Information"}),
     case("no citation is asked for", grounds.quoted, PASSES),
@@ -279,8 +294,21 @@ MATCH = [
         "a business partner is asked about a company",
         grounds.subject_in_role,
         PASSES,
+        {"subject_role": SubjectRole.JURIDISK, "subject": COMPANY},
+        {"subject_roles": frozenset({SubjectRole.JURIDISK})},
+    ),
+    case(
+        "and a person's number is no company's, though the role says so",
+        grounds.subject_in_role,
+        deny(Reason.SUBJECT_ROLE_NOT_IN_BASIS),
         {"subject_role": SubjectRole.JURIDISK},
         {"subject_roles": frozenset({SubjectRole.JURIDISK})},
+    ),
+    case(
+        "nobody insured has a company's number",
+        grounds.subject_in_role,
+        deny(Reason.SUBJECT_ROLE_NOT_IN_BASIS),
+        {"subject": COMPANY},
     ),
     case("a benefit of ours", grounds.benefit_of_the_closed_list, PASSES),
     *(
@@ -468,13 +496,7 @@ PROTECTION = [
             {"protection": status, "direction": direction},
         )
         for status in (Protection.UNKNOWN, None)
-        for direction in (Direction.FK_QUESTION, Direction.FK_PUSH, Direction.FK_ANSWER, Direction.PARTNER_QUESTION)
-    ),
-    case(
-        "what comes in has its locating fields withheld instead",
-        contents.protection_known,
-        PASSES,
-        {"protection": Protection.UNKNOWN, "direction": Direction.INBOUND_PUSH},
+        for direction in Direction
     ),
     case(
         "a required field that locates",
@@ -611,6 +633,47 @@ CATEGORY = [
         {"fields": ["sjukdom", "saldo"], "shared": ["sjukdom"]},
         **EXCLUDES,
     ),
+    *(
+        case(
+            f"health from {partner} by {direction}, that no secrecy of its own is told of",
+            contents.secrecy,
+            said,
+            {"fields": ["sjukdom"], "direction": direction, "partner": party(type=partner)},
+            HEALTH | {"secrecy": {"bilaga": "OSL-24-8"}},
+            **EXCLUDES,
+        )
+        for partner, direction, said in [
+            ("region", Direction.FK_QUESTION, deny(Reason.SECRECY_NOT_BROKEN)),
+            ("vardgivare", Direction.INBOUND_ANSWER, deny(Reason.SECRECY_NOT_BROKEN)),
+            ("region", Direction.INBOUND_PUSH, deny(Reason.SECRECY_NOT_BROKEN)),
+            ("region", Direction.FK_ANSWER, PASSES),
+            ("kreditinstitut", Direction.FK_QUESTION, PASSES),
+        ]
+    ),
+    case(
+        "what a region has that is not about health",
+        contents.secrecy,
+        PASSES,
+        {"fields": ["saldo"], "partner": party(type="region")},
+        HEALTH,
+        **EXCLUDES,
+    ),
+    case(
+        "health from nobody",
+        contents.secrecy,
+        PASSES,
+        {"fields": ["sjukdom"], "partner": None},
+        HEALTH | {"secrecy": {"bilaga": "OSL-24-8"}},
+        **EXCLUDES,
+    ),
+    case(
+        "health from a region on a rule that excludes other secrecy",
+        contents.secrecy,
+        PASSES,
+        {"fields": ["sjukdom"], "partner": party(type="region")},
+        HEALTH,
+        in_force=in_force(excluded=frozenset({"OSL-24-8"})),
+    ),
     case("other data on it", contents.secrecy, PASSES, {"fields": ["saldo"]}, HEALTH, **EXCLUDES),
     case(
         "other secrecy",
@@ -656,6 +719,7 @@ CATEGORY = [
 LOCKED = SimpleNamespace(
     rules={"B-1": (rule(benefits=frozenset({"foraldrapenning"}), purposes=frozenset({"fk:Kontroll"})),)}
 ).rules
+CONSENTED = {"B-1": (rule(),), "B-2": (rule(), rule(consent=True))}
 ORIGIN = [
     case("nothing is told of where it comes from", contents.compatible, PASSES),
     case(
@@ -719,6 +783,29 @@ ORIGIN = [
         },
         HEALTH,
     ),
+    case("data that came without consent", contents.still_consented, PASSES, {"provenance": (origin(),)}),
+    case(
+        "data that came by a basis that nobody knows",
+        contents.still_consented,
+        PASSES,
+        {"provenance": (origin(basis="B-0"),)},
+        rules=CONSENTED,
+    ),
+    case("and none at all", contents.still_consented, PASSES, {"provenance": None}, rules=CONSENTED),
+    *(
+        case(
+            f"data that came by consent: {name}",
+            contents.still_consented,
+            said,
+            {"provenance": (origin(basis="B-2"), origin()), "consent": given},
+            rules=CONSENTED,
+        )
+        for name, given, said in [
+            ("none now", None, deny(Reason.CONSENT_MISSING)),
+            ("withdrawn", consent(until=date(2026, 3, 1)), deny(Reason.CONSENT_EXPIRED)),
+            ("its last day", consent(until=DAY), PASSES),
+        ]
+    ),
     case("data that is kept for ever", contents.not_to_be_gone, PASSES, {"provenance": (origin(),)}),
     case(
         "data that goes tomorrow",
@@ -766,6 +853,33 @@ FIELDS = [
 ]
 
 PERIOD = [
+    case(
+        "a basis that the decision's day picks",
+        contents.period_in_one_text,
+        PASSES,
+        {},
+        {"valid_until": date(2026, 1, 30)},
+    ),
+    *(
+        case(
+            f"a text that ended on {ended}",
+            contents.period_in_one_text,
+            said,
+            {},
+            {"valid_until": ended, "by_event_day": True},
+        )
+        for ended, said in [
+            (date(2026, 1, 31), PASSES),
+            (date(2026, 1, 30), deny(Reason.PERIOD_AFTER_BASIS)),
+        ]
+    ),
+    case(
+        "and no period",
+        contents.period_in_one_text,
+        PASSES,
+        {"period": None},
+        {"valid_until": DAY, "by_event_day": True},
+    ),
     case("no longest time", contents.period_named, PASSES, {"period": None}, {"longest_period": None}),
     case("a longest time, and a period", contents.period_named, PASSES),
     case("a longest time, and none", contents.period_named, deny(Reason.PERIOD_MISSING), {"period": None}),
@@ -868,7 +982,10 @@ WEIGHING = [
     case("something is", contents.weighed, refer(Reason.BALANCING_TEST_OPEN), in_force=in_force(open_test=True)),
 ]
 
+OWN = party(type="enskild")
+NUMBERED_PROCESS = actor(id=SUBJECT, automated=True)
 ACTOR = [
+    case("nobody acts", contents.own_data, PASSES, {"partner": None, "direction": Direction.FK_ANSWER}),
     case("a stranger", contents.own_case, PASSES),
     case("the own case", contents.own_case, deny(Reason.OWN_CASE), {"actor": actor(relation="own")}),
     case(
@@ -880,6 +997,24 @@ ACTOR = [
     case("without its century", contents.own_case, deny(Reason.OWN_CASE), {"actor": actor(id=SUBJECT[2:])}),
     case("by the end of a number", contents.own_case, PASSES, {"actor": actor(id=f"handlaggare-{SUBJECT[3:]}")}),
     case("a process is nobody's", contents.own_case, PASSES, {"actor": actor(relation="own", automated=True)}),
+    case("what is not for the registered alone", contents.own_data, PASSES),
+    case(
+        "an official reports for nobody, and asks for nobody's own data",
+        contents.own_data,
+        PASSES,
+        {"partner": party(type="enskild"), "direction": Direction.INBOUND_PUSH},
+    ),
+    *(
+        case(f"{name}, {direction}", question, said, {"actor": who, "direction": direction, "partner": OWN})
+        for direction in (Direction.PARTNER_QUESTION, Direction.FK_ANSWER)
+        for name, question, who, said in [
+            ("the registered", contents.own_data, actor(id=SUBJECT), PASSES),
+            ("is no official in the own case", contents.own_case, actor(id=SUBJECT), PASSES),
+            ("somebody else", contents.own_data, actor(), deny(Reason.NOT_OWN_DATA)),
+            ("a process by that number", contents.own_data, NUMBERED_PROCESS, deny(Reason.NOT_OWN_DATA)),
+            ("nobody", contents.own_data, None, deny(Reason.NOT_OWN_DATA)),
+        ]
+    ),
     case("bound to nobody", contents.bound_to_subject, PASSES),
     *(
         case(
@@ -957,7 +1092,6 @@ def test_every_question_of_the_rooms_is_in_the_table():
 def test_every_question_cites_what_it_follows_from():
     cites = re.compile(r"§|art\. ?\d|HFD|JO \d|RF \d|987/2009")
     own = {
-        "valid",
         "quoted",
         "cited",
         "read_by_somebody",

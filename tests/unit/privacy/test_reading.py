@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.law import Channel, Direction, SubjectRole, Trigger
@@ -21,6 +21,7 @@ from gateway.privacy.reasons import Reason
 from gateway.privacy.request import Actor, Cited, Consent, DataProvenance, Judged, Party, Selection, Verdict
 from gateway.privacy.words import Words
 from tests.builders import NUMBERS
+from tests.effort import effort
 from tests.unit.privacy.asking import BANK, asking
 
 WORDS = Words({"diagnos": Category.HALSA, "facklig": Category.KANSLIG})
@@ -82,6 +83,26 @@ def test_every_input_finds_its_place():
     assert request.consent == Consent(reference="S-1", scope=frozenset({"region"}), until=date(2026, 6, 30))
     assert request.selection == Selection(by=frozenset({"diagnos"}), subjects=400, concerns_benefit=True, use="control")
     assert set(request.given.values()) == {Category.HALSA, Category.KANSLIG}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("none", None), (" Ingen ", None), ("null", None), ("SAKNAS", None), ("PM-1", "PM-1"), ("ingen-17", "ingen-17")],
+)
+def test_to_write_that_there_is_no_suspicion_refers_to_none(written, read):
+    assert reading.read(asking(suspicionRef=written)).suspicion == read
+
+
+@pytest.mark.parametrize("use", ["Decision Proposal", "beslutsforslag", "decision_proposals", True])
+def test_a_use_that_is_not_on_the_list_is_none(use):
+    request = reading.read(asking(intendedUse=use))
+    assert (request.use, request.invalid) == (None, ("intendedUse",))
+
+
+@pytest.mark.parametrize("use", ["decision_proposal", "triage", "read_by_person"])
+def test_a_use_that_is_on_the_list_is_read(use):
+    request = reading.read(asking(intendedUse=use))
+    assert (request.use, request.invalid) == (use, ())
 
 
 def test_no_field_of_a_request_is_forgotten():
@@ -412,7 +433,7 @@ _JSON = st.recursive(
 _PLACES = [name.split("__") for name in MANDATORY]
 
 
-@settings(max_examples=200, deadline=None)
+@effort(200)
 @given(st.lists(st.tuples(st.sampled_from(_PLACES), _JSON), min_size=1, max_size=4))
 def test_any_value_anywhere_is_read_or_refused_and_never_breaks(changes):
     data = asking()
@@ -432,7 +453,7 @@ def test_any_value_anywhere_is_read_or_refused_and_never_breaks(changes):
     assert NUMBERS[0] not in told
 
 
-@settings(max_examples=100, deadline=None)
+@effort(100)
 @given(_JSON)
 def test_any_value_instead_of_a_request_is_read_or_refused(data):
     try:
@@ -442,7 +463,7 @@ def test_any_value_instead_of_a_request_is_read_or_refused(data):
     assert request.missing
 
 
-@settings(max_examples=200, deadline=None)
+@effort(200)
 @given(st.binary(max_size=400) | st.text(st.characters(codec="utf-8"), max_size=400).map(str.encode))
 def test_any_bytes_are_a_table_or_refused(body):
     told: object = {}

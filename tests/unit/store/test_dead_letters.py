@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.database import Session, Turn
@@ -22,6 +22,7 @@ from gateway.store.triage import ASK_LASTS, Action, State
 from tests import builders
 from tests.builders import FIRST, SECOND
 from tests.contracts.test_dead_letters import letter
+from tests.effort import effort
 
 ANNA, BO = "anna", "bo"
 
@@ -386,7 +387,7 @@ _TRIES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(25)
 @given(_TRIES)
 def test_after_any_history_every_letter_is_where_its_history_says_and_sent_exactly_if_it_was(tmp_path_factory, tries):
     clock = builders.Clock()

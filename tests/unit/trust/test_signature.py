@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import xmlsec
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 from zeep.wsse.signature import BinarySignature
@@ -19,6 +19,7 @@ from gateway.message import SoapVersion
 from gateway.soap import names, xml
 from gateway.trust import pki, signature
 from tests import forge
+from tests.effort import effort
 from tests.forge import DS, ID
 from tests.unit.trust.office import PAYLOAD, Office
 
@@ -520,7 +521,7 @@ def test_what_xmlsec_signs_is_taken_with_every_prefix_list(office, prefixes, thr
 # --- nothing else escapes ---
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@effort(400)
 @given(data=st.data())
 def test_any_flipped_bit_is_refused_or_leaves_what_was_signed_as_it_was(office, data):
     message = office.signed(to="urn:to", action="urn:a")
@@ -537,7 +538,7 @@ def test_any_flipped_bit_is_refused_or_leaves_what_was_signed_as_it_was(office, 
         assert xml.canonical(outcome.payload) == xml.canonical(honest.payload)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@effort(300)
 @given(data=st.data())
 def test_no_bending_of_the_tree_raises_anything_but_our_errors(office, data):
     """Elements dropped, doubled, moved, renamed and emptied, anywhere."""
