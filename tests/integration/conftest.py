@@ -5,7 +5,6 @@ import pytest
 from tests import calling
 from tests.integration import stage as stages
 
-
 LONGEST = "test_soak"
 """Minutes by itself, most of them waiting: begun last, everybody would wait for it."""
 
