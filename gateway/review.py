@@ -29,6 +29,9 @@ PROTECTED = "PERSON_PROTECTED"
 """A question beside the reasons of a decision: the person is protected, so its own group answers (OSL 21 kap. 3 §)."""
 QUARANTINE = "QUARANTINE"
 """The question of a message with data that may not come this way."""
+RELEASED = "MESSAGE_RELEASED"
+"""Beside the questions of a record whose message was quarantined and released: it holds what may not come, and only
+what a basis names is judged of it, then as later."""
 EXPIRED = "REVIEW_EXPIRED"
 """Nobody answered in time. Of a quarantine that is a question of its own: it may only be destroyed then."""
 

@@ -250,7 +250,8 @@ class Review(Model):
     """Who answers one question that only a person may, and for how long it waits."""
 
     reason: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    """A reason code that refers (`FREE_TEXT`), `PERSON_PROTECTED`, `QUARANTINE` or `REVIEW_EXPIRED`."""
+    """A reason code that refers (`FREE_TEXT`), `PERSON_PROTECTED`, `QUARANTINE`, `MESSAGE_RELEASED`
+    or `REVIEW_EXPIRED`."""
     role: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
     """Who may answer. Where several reasons meet, the row that stands first in the file names the role."""
     four_eyes: bool

@@ -42,7 +42,7 @@ from gateway.message import (
 )
 from gateway.ports import Protections
 from gateway.privacy import law, purpose, referral
-from gateway.review import QUARANTINE, Kind, Opening
+from gateway.review import QUARANTINE, RELEASED, Kind, Opening
 from gateway.soap import envelope
 from gateway.trust import chain, keys, peer, pseudonym, receipt, sealing, signature
 
@@ -112,7 +112,7 @@ def answer(accepted: Accepted, rules: Rules, now: datetime) -> Receipt:
 def released(valid: Valid, rules: Judging, at: datetime) -> Ready:
     """Walk the rest of the way with a quarantined message that people let in. Raises PurposeError: no basis even so."""
     named = pseudonym.Named(rules.pseudonyms)
-    return _ready(purpose.release(valid, rules.law, rules.known(named), at), rules, named)
+    return _ready(purpose.release(valid, rules.law, rules.known(named), at), rules, named, beside=(RELEASED,))
 
 
 def learned(decision: Decision, person: Pseudonym) -> tuple[Learned, ...]:
@@ -122,7 +122,7 @@ def learned(decision: Decision, person: Pseudonym) -> tuple[Learned, ...]:
     return (Learned(person=person, protection=decision.learned, stated_at=decision.stated_at),)
 
 
-def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named) -> Ready:
+def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named, *, beside: tuple[str, ...] = ()) -> Ready:
     leaves: list[Leaf] = []
     events: list[Event] = []
     known: list[Learned] = []
@@ -143,12 +143,12 @@ def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named) -> Read
         sealed=rules.sealer.seal(permitted.evidence, leaves),
         events=tuple(events),
         learned=tuple(known),
-        reviews=tuple(_waiting(permitted, rules)),
+        reviews=tuple(_waiting(permitted, rules, beside)),
     )
 
 
-def _waiting(permitted: Permitted, rules: Judging) -> Iterator[Opening]:
-    """Yield what a person is asked of each record that is REFERred."""
+def _waiting(permitted: Permitted, rules: Judging, beside: tuple[str, ...]) -> Iterator[Opening]:
+    """Yield what a person is asked of each record that is REFERred; `beside` is asked, or told, of all of them."""
     source = permitted.provenance
     origin = referral.Origin(
         partner=source.partner, organisation=source.organisation, contract=source.contract, policy=permitted.policy
@@ -157,7 +157,7 @@ def _waiting(permitted: Permitted, rules: Judging) -> Iterator[Opening]:
         if decision.outcome is Outcome.REFER:
             yield rules.referrals.opening(
                 Kind.RECORD,
-                referral.questions(decision),
+                (*referral.questions(decision), *beside),
                 referral.of_record(decision, origin),
                 source.received_at,
                 leaf=place,

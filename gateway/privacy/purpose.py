@@ -50,6 +50,7 @@ from gateway.privacy.rule import SPECIAL, InForce, Rule
 from gateway.privacy.setting import Setting as Judging
 from gateway.privacy.setting import Way, divided, says
 from gateway.review import NOTHING as UNANSWERED
+from gateway.review import RELEASED
 from gateway.review import Answered as Answers
 from gateway.swedish import swedish_day
 
@@ -138,7 +139,8 @@ def again(  # noqa: PLR0913  # the record, what is known, and what people answer
         at: When.
         asked: What it answers, where we asked.
     """
-    setting = replace(_of(valid, law, at), answered=answered, answers=asked)
+    released = RELEASED in answered.reasons
+    setting = replace(_of(valid, law, at), answered=answered, answers=asked, released=released)
     known = protected.within(valid.records, known)
     decisions = tuple([decide(one, setting, law, known) for one in valid.records if one.position == record])
     return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)

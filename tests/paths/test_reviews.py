@@ -156,6 +156,23 @@ def test_a_quarantined_message_takes_two_people_and_is_taken_in_without_what_may
     world.views.verify_log(world.signer.key)
 
 
+def test_a_record_of_a_released_message_may_be_permitted_still_without_what_may_not_come(world, desk):
+    syfte, lag = "Handläggning av ärende enligt socialförsäkringsbalken", "110 kap. 31 § socialförsäkringsbalken"
+    more = '<x:sjukdom xmlns:x="urn:x">F32</x:sjukdom>'
+    world.send(AF, payloads.ersattningsstod(syfte=syfte, lag=lag, more=more))
+    desk.answer(desk.one().id, RELEASE)
+    assert desk.settle() == 1
+    assert pending(world) == []
+    review = desk.one()
+    assert (review.kind, review.reasons) == (Kind.RECORD, ("BALANCING_TEST_OPEN", "MESSAGE_RELEASED"))
+    desk.answer(review.id, PERMIT)
+    assert desk.settle() == 1
+    assert desk.reviews.review(review.id).state is State.PERMITTED
+    (event,) = pending(world)
+    assert "beslut" in event["data"]["fields"]
+    assert "F32" not in str(event)
+
+
 def test_a_message_that_was_resent_before_it_was_released_is_taken_in_once(world, desk):
     first = forbidden(world)
     world.resend(first)

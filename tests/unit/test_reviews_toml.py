@@ -43,7 +43,7 @@ def test_every_reason_that_leaves_it_to_a_person_has_a_row(delivered):
     refer = set(re.findall(r'    (\w+) = "\w+"\n    """REFER', source))
     assert refer >= {Reason.FREE_TEXT, Reason.BALANCING_TEST_OPEN, Reason.LAW_UNVERIFIED}
     withheld = {Reason.PROTECTED_IDENTITY, Reason.PROTECTION_UNKNOWN, Reason.PROTECTED_RELATED}
-    own = {review.PROTECTED, review.QUARANTINE, review.EXPIRED}
+    own = {review.PROTECTED, review.QUARANTINE, review.RELEASED, review.EXPIRED}
     assert {row.reason for row in delivered.reviews} == refer | withheld | own
 
 
