@@ -4,8 +4,8 @@ BIN := .venv/bin
 TESTS := $(BIN)/pytest --numprocesses
 QUICK := --ignore tests/integration
 FAST := $(TESTS) 2 -m "not services" $(QUICK)
-# What needs servers mostly waits for them. Tests that share a large scene say so, and stay with one process.
-REAL := $(TESTS) 5 --dist loadgroup
+# What needs servers mostly waits for them. In tests/integration a file shares its scene, and stays with one process.
+REAL := $(TESTS) 5
 
 .PHONY: help demo serve test test-embedded lint bench bench-outage soak contracts
 help: ## this list
@@ -25,7 +25,7 @@ serve: .venv/run ## the demo's gateway, left running on loopback
 
 test: .venv/dev ## every test, the fast ones first; RabbitMQ and PostgreSQL are started for it
 	ops/dev/tools
-	ops/dev/services run sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) tests/integration'
+	ops/dev/services run sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) --dist loadfile tests/integration'
 
 test-embedded: .venv/dev ## the quick half: without servers; says which tests it did not run
 	ops/dev/tools

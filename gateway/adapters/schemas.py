@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -11,6 +12,11 @@ from gateway.errors import ConfigError
 
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
 _LOADING = tuple(_XSD + name for name in ("import", "include", "redefine"))
+_COMPILING = threading.Lock()
+_TRIES = 5
+"""libxml2's loader is the process': lxml sets it for each compilation and each parse, and sets it back after it. So
+another thread's may take ours away in the middle, and then an import is not found. Compilations wait for each other;
+for what parses meanwhile, a schema that fails is tried again. One that is wrong is wrong each time."""
 _MEMORY = "memory:/"
 """Where the schemas stand for libxml2: an address that nothing but our resolver answers."""
 
@@ -32,10 +38,13 @@ def compiled(path: str, sources: Mapping[str, bytes]) -> etree.XMLSchema:
     _closed(path, sources, set())
     parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
     parser.resolvers.add(_FromMemory(sources))
-    try:
-        return etree.XMLSchema(etree.fromstring(sources[path], parser, base_url=_MEMORY + path))
-    except etree.LxmlError as error:
-        raise ConfigError(f"schemas/{path}: {error}") from None
+    for _ in range(_TRIES):
+        try:
+            with _COMPILING:
+                return etree.XMLSchema(etree.fromstring(sources[path], parser, base_url=_MEMORY + path))
+        except etree.LxmlError as error:
+            wrong = error
+    raise ConfigError(f"schemas/{path}: {wrong}") from None
 
 
 def _closed(path: str, sources: Mapping[str, bytes], seen: set[str]) -> None:

@@ -5,12 +5,17 @@ import pytest
 from tests import calling
 from tests.integration import stage as stages
 
-LONGEST = "test_soak"
-"""Minutes by itself, most of them waiting: begun last, everybody would wait for it."""
+LONGEST = (
+    "test_cluster", "test_soak", "test_demo", "test_drills_restore", "test_drills_database", "test_roles",
+    "test_rabbitmq_faults", "test_front_workers", "test_drills_broker", "test_far_sides_pairs", "test_drills_keys",
+    "test_outage", "test_consume",
+)  # fmt: skip
+"""Files that take a minute or more by themselves: begun last, everybody would wait for them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem != LONGEST)
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

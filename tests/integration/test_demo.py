@@ -15,7 +15,6 @@ from gateway.cli.demo.farsides import ACTS
 from gateway.cli.demo.persons import PERSONNUMMER, PROTECTED, SAMORDNINGSNUMMER
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("demo")
 DEMO = [sys.executable, "-m", "gateway.cli", "demo"]
 
 

@@ -20,7 +20,6 @@ from gateway.outbound.states import Happening, State
 from tests.abroad import AF, MOTE, NAVET, Abroad, Sent, greets
 from tests.builders import NUMBERS
 
-pytestmark = pytest.mark.xdist_group("far sides")
 ANSWERED = {NAVET: None, AF: "0", MOTE: None}
 """The partner's own code in a right answer."""
 ROWS = [

@@ -37,7 +37,6 @@ DOZEN = (
 FINAL = ("client_fault", "breaks_schema", "partial")
 """After these there is no second attempt, whatever would have come: one pair of each is enough."""
 PAIRS = [(one, other) for one, other in product(DOZEN, DOZEN) if one not in FINAL or other == "dropped"]
-pytestmark = pytest.mark.xdist_group("far sides in pairs")
 
 
 @dataclass

