@@ -11,8 +11,12 @@
     disclosure the step of the way out, one recipient        outward    what its rows, and our askers, must keep
     labels     what sticks to data, and how it joins         words      what an unknown element's name gives away
     obligations what whoever acts on a PERMIT must do        referral   what a person is asked
-    inputs     a request's inputs, by name                   reading    a request out of a file, a verdict into one
-    explain    a verdict in words                            citation   paragraphs as they are cited
+    inputs     a request's inputs, by name                   reading    a request out of a file
+    tables     a stranger's JSON or TOML, held to limits     answers    a verdict as files have it
+    explain    a verdict in words (`wording`)                examples   a request that a row would permit
+    citation   paragraphs as they are cited                  flows      what a register lets pass, flow by flow
+    difference which flows two registers treat otherwise     replaying  recorded decisions under another register
+    article30  the record of processing (`article30_page`)
 
 `config/law/` holds the law itself; nothing of it is in code.
 """
