@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -112,10 +113,15 @@ class Daemon:
             start_new_session=True,
         )  # fmt: skip
         end = time.monotonic() + _WITHIN
-        while not self.socket.exists():
+        while not self._listens():
             assert self._process.poll() is None, "the daemon ended"
             assert time.monotonic() < end, "the daemon does not listen"
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        """Say whether it takes a connection: its socket is there a moment before that."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            return asking.connect_ex(str(self.socket)) == 0
 
     def stop(self) -> None:
         """Let it stand still: it neither answers nor hangs up."""
