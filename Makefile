@@ -9,7 +9,7 @@ FAST := $(TESTS) 2 -m "not services" $(QUICK)
 # goes first is said there.
 REAL := $(TESTS) 5
 
-.PHONY: help demo serve test test-embedded lint bench bench-outage soak contracts
+.PHONY: help demo serve test test-embedded lint bench bench-outage bench-log soak contracts
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -43,6 +43,9 @@ bench: .venv/dev ## the path against the speed of light; rows in build/bench.jso
 
 bench-outage: .venv/dev ## an hour's backlog after an outage of the broker, and what new events wait; some half an hour
 	$(BIN)/python -m ops.bench.outage
+
+bench-log: .venv/dev ## a log of ten million leaves: appending, proofs, export, both verifiers; some twenty minutes, 6 GB
+	$(BIN)/python -m ops.bench.log
 
 contracts: .venv/dev ## the event schemas and the AsyncAPI document, made anew
 	ops/dev/contracts

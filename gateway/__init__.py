@@ -19,7 +19,8 @@ the way out. Every other package is one room:
     database          what the store asks of a database           consumer   for FK's systems: events, each once
     sqlite postgresql the two that keep it                         services   servers in the place of embedded drivers
     backoff swedish   pauses that double; Swedish days and hours   sources    where keys are: file, credential, token
-    review            what waits for a person, and who answers
+    review            what waits for a person, and who answers     trail      what may be known of a leaf unopened
+    witness           a program of others: signs that it saw the log grow
 
 Glossary (one word per thing):
     message     one signed SOAP envelope from a partner         record     one person, one kind of information in it
@@ -42,6 +43,9 @@ Glossary (one word per thing):
     mailbox     where partners without an address fetch         review     a question only a person may answer: REFER,
     reviewer    who may answer one: a group of the system                  or a quarantined message
     releaser    carries out what reviewers answered of what came in
+    trail       what is told of a leaf without opening it       reading    somebody asked the log, written down first
+    witness     signs that it saw the log grow                  quorum     the witnesses that a checkpoint must have
+    hold        what gallring must leave for now                package    leaves of the log with all that proves them
 """
 
 __version__ = "0.1.0"

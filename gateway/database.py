@@ -35,6 +35,8 @@ class Turn(StrEnum):
     """Records and judges dead letters."""
     DISPATCHES = "dispatches"
     """Numbers commands, dispatches, instructions and pauses; makes transitions that have neither leaf nor event."""
+    READINGS = "readings"
+    """Numbers the log of readings: nobody who reads keeps a message waiting."""
 
 
 class Rows(Protocol):

@@ -66,6 +66,7 @@ class Happened(StrEnum):
     EVENT_FAILED = "event.failed"
     EVENT_BURIED = "event.buried"
     EVENT_LATE = "event.late"
+    EVENTS_HELD = "events.held"
     EVENT_SHIELDED = "event.shielded"
     """Its person has been protected since it was composed: what locates was taken out."""
     INBOX_WAITS = "inbox.waits"
@@ -82,6 +83,21 @@ class Happened(StrEnum):
     PARTNER_FAILING = "partner.failing"
     PARTNER_RESTING = "partner.resting"
     PARTNER_WELL = "partner.well"
+    WITNESS_STARTED = "witness.started"
+    WITNESS_FORK = "witness.fork"
+    """A log has asked this witness to cosign what does not go on from what it cosigned before."""
+    WITNESS_FAILING = "witness.failing"
+    WITNESS_WELL = "witness.well"
+    WITNESS_DISAGREES = "witness.disagrees"
+    """It has cosigned a log of our name that is longer than ours, or another: one of the two has been changed."""
+    QUORUM_MISSING = "quorum.missing"
+    QUORUM_MET = "quorum.met"
+    STAMP_MADE = "stamp.made"
+    STAMP_FAILED = "stamp.failed"
+    GALLRAD = "gallring.done"
+    """Something was destroyed by a rule."""
+    GALLRING_REFUSED = "gallring.refused"
+    """Something is due by a rule that is not verified, and stays."""
     INTEGRITY = "integrity"
     FAULT = "fault"
     LIBRARY = "library"
@@ -122,6 +138,7 @@ _EVENT = {"queue": Shape.ADDRESS, "reference": Shape.HASH}
 _COMMAND = {"asker": Shape.ADDRESS, "contract": Shape.CONTRACT, "reference": Shape.HASH, "records": Shape.NUMBER}
 _PARTNER = {"partner": Shape.PARTNER, "contract": Shape.CONTRACT}
 _DISPATCH = {"reference": Shape.HASH, "state": Shape.WORD, "code": Shape.CODE}
+_LOG = {"origin": Shape.TEXT, "size": Shape.NUMBER}
 _STOPPED = _MESSAGE | {"code": Shape.CODE, "step": Shape.WORD}
 
 EVENTS: Mapping[Happened, Row] = {
@@ -148,6 +165,7 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.EVENT_FAILED: Row("warning", _EVENT | {"error": Shape.NAME, "attempt": Shape.NUMBER, "final": Shape.WORD}),
     Happened.EVENT_BURIED: Row("error", _EVENT | {"reason": Shape.WORD}),
     Happened.EVENT_LATE: Row("warning", _EVENT),
+    Happened.EVENTS_HELD: Row("info", {"count": Shape.NUMBER}),
     Happened.EVENT_SHIELDED: Row("info", {"type": Shape.NAME}),
     Happened.INBOX_WAITS: Row("warning", {"queue": Shape.ADDRESS, "code": Shape.CODE, "attempt": Shape.NUMBER}),
     Happened.COMMAND_TAKEN: Row("info", _COMMAND),
@@ -162,6 +180,17 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.PARTNER_FAILING: Row("warning", _PARTNER | {"code": Shape.CODE}),
     Happened.PARTNER_RESTING: Row("warning", _PARTNER),
     Happened.PARTNER_WELL: Row("info", _PARTNER),
+    Happened.WITNESS_STARTED: Row("info", _SERVER | {"witness": Shape.TEXT, "logs": Shape.NUMBER}),
+    Happened.WITNESS_FORK: Row("critical", _LOG),
+    Happened.WITNESS_FAILING: Row("warning", {"witness": Shape.TEXT, "detail": Shape.TEXT, "attempt": Shape.NUMBER}),
+    Happened.WITNESS_WELL: Row("info", {"witness": Shape.TEXT}),
+    Happened.WITNESS_DISAGREES: Row("critical", _LOG | {"witness": Shape.TEXT, "detail": Shape.TEXT}),
+    Happened.QUORUM_MISSING: Row("error", _LOG | {"seconds": Shape.NUMBER}),
+    Happened.QUORUM_MET: Row("info", _LOG),
+    Happened.STAMP_MADE: Row("info", _LOG | {"day": Shape.TEXT}),
+    Happened.STAMP_FAILED: Row("error", _LOG | {"day": Shape.TEXT, "detail": Shape.TEXT, "late": Shape.NUMBER}),
+    Happened.GALLRAD: Row("info", {"rule": Shape.ADDRESS, "count": Shape.NUMBER}),
+    Happened.GALLRING_REFUSED: Row("error", {"rule": Shape.ADDRESS, "count": Shape.NUMBER}),
     Happened.INTEGRITY: Row("critical", {"code": Shape.CODE, "detail": Shape.TEXT}),
     Happened.FAULT: Row("error", _WHERE),
     Happened.LIBRARY: Row("warning", _WHERE | {"logger": Shape.NAME, "text": Shape.TEXT}),

@@ -18,7 +18,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
 from gateway.errors import RejectedError
-from gateway.review import Opening
+from gateway.review import NOTHING, Answered, Opening
+from gateway.trail import Trail
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -216,6 +217,10 @@ class Facts:
     consent: tuple[tuple[str, ...], date] | None = None
     """Types of partner that it covers, and the last day that it holds."""
     suspicion: bool = False
+    decided: date | None = None
+    """The Swedish day whose law it was judged by, where it was judged later than the day that it came."""
+    released: bool = False
+    """People had let the message out of quarantine: of it only what a basis names was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +250,10 @@ class Decision:
     """None unless PERMIT."""
     facts: Facts | None = None
     """Of a record; what goes out has its command."""
+    related: tuple[Person, ...] = ()
+    """Whom else the record names."""
+    answered: Answered = NOTHING
+    """What people had said yes to when this was decided: it was set aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +356,9 @@ class Leaf:
     record: bytes = field(repr=False)
     """Canonical JSON (RFC 8785): to be sealed."""
     pseudonym: Pseudonym | None
+    trail: Trail | None = field(default=None, repr=False, compare=False)
+    """What may be known of it unopened: a function of the record. None on a leaf that is in the log already, or of the
+    log of readings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,7 +372,9 @@ class Sealed:
     evidence: bytes
     """Nonce (12 bytes) and the sealed exact bytes."""
     records: tuple[bytes, ...]
-    """Nonce and sealed (salt, hidden record) per leaf, in the leaves' order."""
+    """Nonce and sealed (salt, hidden record) per leaf, in the leaves' order; empty where it has been destroyed."""
+    emptied: bool = False
+    """The bytes that they were sealed beside have been destroyed by rule, and maybe some of the records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +398,8 @@ class Event:
     body: bytes = field(repr=False)
     replay: Replay | None = None
     """Set on a dead letter that goes out again: a new message under the same event id."""
+    related: tuple[Pseudonym, ...] | None = ()
+    """Whom else it names; None where nobody knows any more, as of a letter that came home from a broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,8 @@ class Publication(StrEnum):
     TOO_LARGE = "too_large"
     """Never: it is on no queue, and `Outbox.bury` ends it."""
     UNKNOWN = "unknown"
+    HELD = "held"
+    """Not as it is: somebody in it is protected since, or nobody knows. No broker says this; `Outbox.hold`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,12 @@ class Pending:
     number: int
     """Above all that were in the outbox at its commit. Those at the end are given again when they are settled."""
     event: Event
+    held: bool = False
+    """Whether it is held back already."""
 
 
-class Outbox(Protocol):
-    """Committed events that no broker has confirmed yet."""
+class Backlog(Protocol):
+    """Committed events that no broker has confirmed yet, to be read."""
 
     def pending(self, limit: int, *, beyond: int = 0, overtaking: bool = False) -> Sequence[Pending]:
         """Return the oldest unconfirmed events with a number above `beyond`, in commit order.
@@ -95,6 +99,14 @@ class Outbox(Protocol):
 
     def newest(self) -> int:
         """Return the highest number; 0 where there is no event."""
+        ...
+
+
+class Outbox(Backlog, Protocol):
+    """The same, and what becomes of them."""
+
+    def hold(self, events: Sequence[Pending]) -> None:
+        """Mark events that may not go as they are, for whoever shields them. Raises UnavailableError: none is."""
         ...
 
     def settle(self, confirmed: Sequence[Pending]) -> None:
@@ -184,6 +196,8 @@ class DeadLetter:
     replay_of: int | None
     """The letter it was a replay of, if it died again."""
     body: bytes = field(repr=False)
+    related: tuple[Pseudonym, ...] | None = None
+    """Whom else it names, where that is known: no broker tells."""
 
 
 class DeadLetters(Protocol):

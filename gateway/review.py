@@ -13,15 +13,21 @@ is. Which role answers, whether it takes two people and how long it waits is dat
 An open or asked review whose time is out has `expired`: that is a no, with its leaf. It is `overtaken` where what
 waited ended otherwise, or where something new must be asked first. So nothing passes unless a person of the role has
 said so, and nothing that takes two passes by one; time alone lets nothing pass.
+
+Who approves says which answer that is, by its fingerprint: one that was withdrawn meanwhile and answered otherwise is
+another. A review whose person has become protected since it was asked is for those who handle protected identities from
+that moment (`moved`), and an answer that others asked approval of before then is none.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 ASK_LASTS = timedelta(hours=24)
 """After which nobody approves any more what another day's colleague wanted (as for dead letters)."""
@@ -141,9 +147,20 @@ def answers(kind: Kind) -> frozenset[Answer]:
             assert_never(kind)
 
 
+class Concerned(NamedTuple):
+    """Somebody whom what waits is about: forgotten with the review's end."""
+
+    record: int
+    """The record's position; 0 where it is no record."""
+    person: str
+    """The pseudonym."""
+    own: bool
+    """Whether the record is that person's; else it names him or her."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """A review to be opened with what is committed. Holds no personal data. Made by `privacy.referral`."""
+    """A review to be opened with what is committed. Made by `privacy.referral`."""
 
     kind: Kind
     leaf: int
@@ -174,6 +191,8 @@ class Opening:
     """Why that role, and those two: ids of paragraphs."""
     opened_at: datetime
     expires_at: datetime
+    persons: tuple[Concerned, ...] = field(default=(), repr=False)
+    """Everybody it is about: whether one of them is protected is asked whenever somebody looks or answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +210,8 @@ class Said:
     fields: frozenset[str] | None
     """What may pass; None: all that may by law."""
     at: datetime
+    role: str = ""
+    """As whom; another role than the review's where that had moved (`Standing.moved`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +240,7 @@ class Answered:
 
 
 NOTHING = Answered()
+OTHER = "the answer that waits is not the one you name: look at it again, and approve that if you agree"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,10 +257,18 @@ class Standing:
     asked_by: str | None
     asked_at: datetime | None
     """Both None unless it is ASKED."""
+    asked: str | None = None
+    """The fingerprint of that answer (`fingerprint`)."""
+    asked_role: str | None = None
+    """As whom it was answered."""
 
     def lapsed(self, now: datetime) -> bool:
         """Tell whether it was asked too long ago."""
         return self.state is State.ASKED and self.asked_at is not None and now >= self.asked_at + ASK_LASTS
+
+    def moved(self, role: str) -> Standing:
+        """Return it as it stands once its person is protected: for those who handle that, and a yes takes two."""
+        return replace(self, role=role, four_eyes=True)
 
     def two(self, answer: Answer) -> bool:
         """Tell whether this answer takes two people: a no to a record or a dispatch lets nothing pass."""
@@ -259,6 +289,13 @@ class Act:
     reason: str = ""
     note: str | None = None
     fields: frozenset[str] | None = None
+    seen: Collection[str] = ()
+    """Fingerprints of the answers that whoever APPROVEs has seen."""
+
+
+def fingerprint(*said: str | int | None) -> str:
+    """Return what names one answer that waits for approval: 16 hexadecimal digits of everything it says."""
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def after(standing: Standing, act: Act) -> tuple[Action, State] | str:
@@ -285,9 +322,22 @@ def _no(standing: Standing, act: Act, following: State | None) -> str:
         return "its time is out: it counts as a no"
     if following is None:
         return _unasked(standing, act)
-    own = act.action is Action.APPROVE and standing.asked_by == act.by
-    wrong = "who answered it may not approve the answer: another person must" if own else ""
-    return _unfit(standing, act) if act.action is Action.ANSWER else wrong
+    return _unfit(standing, act) if act.action is Action.ANSWER else _unseen(standing, act)
+
+
+def _unseen(standing: Standing, act: Act) -> str:
+    if act.action is not Action.APPROVE:
+        return ""
+    if standing.asked_by == act.by:
+        return "who answered it may not approve the answer: another person must"
+    if standing.asked_role not in {None, standing.role}:
+        return (
+            f"{standing.asked_role} answered it before anybody knew that the person is protected: withdraw that, and "
+            f"{standing.role} answers anew"
+        )
+    if standing.asked is None or standing.asked not in act.seen:
+        return OTHER
+    return ""
 
 
 def _unasked(standing: Standing, act: Act) -> str:

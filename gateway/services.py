@@ -43,6 +43,12 @@ class Roles(_Model):
     """Carries out what they answered."""
     operator: str = "gateway_operator"
     auditor: str = "gateway_auditor"
+    archivist: str = "gateway_archivist"
+    """Opens what is sealed, for evidence, registerutdrag and replay; each reading is logged first."""
+    overseer: str = "gateway_overseer"
+    """Reads who has read the log: a third group, neither operators nor auditors."""
+    gallring: str = "gateway_gallring"
+    """Destroys what is to be destroyed (SFB 114 kap. 15 §), and nothing else."""
 
 
 class PostgreSQL(_Model):

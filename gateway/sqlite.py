@@ -114,6 +114,19 @@ class File:
         finally:
             self.connection.rollback()
 
+    def remake(self) -> bool:
+        """Write the whole file anew, so that no page holds what was deleted; False: the log beside it still may.
+
+        Everybody waits meanwhile, some seconds a gigabyte. The log is emptied unless somebody reads just then.
+        """
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self.connection.execute("VACUUM")
+            (busy, *_) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return not busy
+
     def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:
         """Insert rows, many to a statement: `columns` are separated by commas, `then` is an ON CONFLICT clause.
 

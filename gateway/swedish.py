@@ -14,14 +14,19 @@ _CET, _CEST = timedelta(hours=1), timedelta(hours=2)
 
 def swedish_time(at: datetime) -> datetime:
     """Return what the clock in Sweden shows then, without a zone."""
-    utc = at.astimezone(UTC)
-    begins, ends = _summer(utc.year)
-    return (utc + (_CEST if begins <= utc < ends else _CET)).replace(tzinfo=None)
+    return _moved(at).replace(tzinfo=None)
 
 
 def swedish_day(at: datetime) -> date:
     """Return the day in Sweden: a basis must not live an hour too long."""
-    return swedish_time(at).date()
+    return _moved(at).date()
+
+
+def _moved(at: datetime) -> datetime:
+    """Return the moment at which the clock in UTC shows what the clock in Sweden shows then."""
+    utc = at.astimezone(UTC)
+    begins, ends = _summer(utc.year)
+    return utc + (_CEST if begins <= utc < ends else _CET)
 
 
 def shown(clock: datetime) -> tuple[datetime, datetime]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway import codes
 from gateway.audit import leaf, note, tree
 from gateway.audit.checkpoint import Checkpoint
+from gateway.audit.reading import Purpose, Reading
 from gateway.broker import schedule
 from gateway.config import Queue
-from gateway.database import written
+from gateway.database import Turn, written
 from gateway.errors import ContractError, PurposeError
 from gateway.message import (
     Admitted,
@@ -53,10 +55,13 @@ from gateway.message import (
 )
 from gateway.services import PostgreSQL
 from gateway.sqlite import File
-from gateway.store import create, steps
+from gateway.store import create, schema, steps
 from gateway.store.integrator import Integrator
 from gateway.store.journal import StoredJournal
-from gateway.store.place import ANCHOR, DATABASE, Duty, Place, PostgresPlace, SqlitePlace, upgrade_file
+from gateway.store.log import AUDIT, LOGS, Log
+from gateway.store.place import DATABASE, Duty, Place, PostgresPlace, SqlitePlace, upgrade_file
+from gateway.store.readings import Readings
+from gateway.trust.sealing import Sealer
 from tests.services import Found
 
 ORIGIN = "utbyte.forsakringskassan.example/audit"
@@ -68,6 +73,8 @@ QUEUES = (
     Queue(name="sjukpenning.inkomst", types=("inkomst",), purposes=("handlaggning",)),
     Queue(name="sjukpenning.franvaro", types=("franvaro",), purposes=("handlaggning",), delivery_limit=2),
 )
+SEALER = Sealer("test", b"s" * 32, os.urandom)
+"""Seals what is really sealed: readings."""
 FIRST, SECOND = (queue.name for queue in QUEUES)
 
 
@@ -259,7 +266,7 @@ def hashes(one: Ready) -> tuple[LeafHash, ...]:
 def _empty_store() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         create.create(SqlitePlace(Path(folder)), signer=signer(), at=NOON)
-        return {name: (Path(folder) / name).read_bytes() for name in (DATABASE, ANCHOR)}
+        return {name: (Path(folder) / name).read_bytes() for name in (DATABASE, *(log.anchor for log in LOGS))}
 
 
 @functools.cache
@@ -278,16 +285,39 @@ def store(folder: Path) -> SqlitePlace:
 
 
 def older(folder: Path, revision: str) -> SqlitePlace:
-    """A new store in `folder` with the schema of an earlier program; what this one's journal writes fits in it."""
+    """A new store in `folder` with the schema of an earlier program. `carry` fills it: this one's journal cannot."""
     folder.mkdir(parents=True, exist_ok=True)
     file = File(folder / DATABASE, create=True)
     upgrade_file(folder / DATABASE, revision)
-    signed = _empty_store()[ANCHOR]
-    with file.writing():
-        file.insert("checkpoints", "size, root, note, at", [(0, tree.EMPTY, signed, written(NOON))])
+    for log in LOGS if revision >= "0011" else (AUDIT,):
+        signed = _empty_store()[log.anchor]
+        with file.writing():
+            file.insert(log.checkpoints, "size, root, note, at", [(0, tree.EMPTY, signed, written(NOON))])
+        (folder / log.anchor).write_bytes(signed)
     file.close()
-    (folder / ANCHOR).write_bytes(signed)
     return SqlitePlace(folder)
+
+
+def carry(source: SqlitePlace, place: Place) -> None:
+    """Bring to a store of an earlier program what a store of this one has, but for its tree: as far as it has room."""
+    here, there = source.open(), place.open()
+    for table in schema.METADATA.sorted_tables:
+        try:
+            columns = there.execute(f"SELECT * FROM {table.name} LIMIT 0").description  # noqa: S608  # our own names
+        except Exception:  # noqa: BLE001, S112  # whatever the driver says of a table that is not there
+            continue
+        names = [one[0] for one in columns]
+        quoted = ", ".join(f'"{one}"' for one in names)
+        truths = {one.name for one in table.columns if one.type.python_type is bool}
+        rows = [
+            tuple(bool(value) if name in truths else value for name, value in zip(names, row, strict=True))
+            for row in here.execute(f"SELECT {quoted} FROM {table.name}").fetchall()  # noqa: S608  # as above
+        ]
+        if rows and table not in {schema.checkpoints, schema.tiles}:
+            with there.writing(Turn.JOURNAL):
+                there.insert(table.name, ", ".join(names), rows)
+    here.close()
+    there.close()
 
 
 def database(settings: PostgreSQL, folder: Path, *, width: int = 1000) -> PostgresPlace:
@@ -306,7 +336,8 @@ def stored(servers: Found, folder: Path) -> PostgresPlace:
             database(settings, Path(elsewhere))
 
     place = PostgresPlace(settings=servers.cloned(_template(), make), duty=Duty.OWNER, folder=folder, width=1000)
-    place.anchor.write_bytes(_empty_store()[ANCHOR])
+    for log in LOGS:
+        log.anchored(place).write_bytes(_empty_store()[log.anchor])
     return place
 
 
@@ -315,6 +346,17 @@ def _template() -> str:
     """Return the name of the store that copies are made of: another one when anything that makes it has changed."""
     made_by = sorted(Path(steps.__file__).parent.rglob("*.py"))
     return f"template_{hashlib.sha256(b''.join(one.read_bytes() for one in made_by)).hexdigest()[:16]}"
+
+
+def readings(place: Place, **more) -> Readings:
+    """The way into the log of readings."""
+    return Readings(place, sealer=SEALER, random=os.urandom, **more)
+
+
+def reading(question: str = "Q1", **more) -> Reading:
+    """What a reader wants to know."""
+    given = {"reader": "anna", "purpose": Purpose.KONTROLL, "case": "K 2026/17", "at": NOON, **more}
+    return Reading(question=question, **given)
 
 
 def queues(folder: Path) -> Path:
@@ -331,9 +373,9 @@ def integrator(place: Place, clock: Clock, *, holder: str = "test", **more) -> I
     return Integrator(place, signer=signer(), clock=clock, holder=holder, **more)
 
 
-def integrate(place: Place, clock: Clock) -> Checkpoint | None:
+def integrate(place: Place, clock: Clock, log: Log = AUDIT) -> Checkpoint | None:
     """One step of an integrator that comes and goes."""
-    one = integrator(place, clock)
+    one = integrator(place, clock, log=log)
     try:
         return one.step()
     finally:

@@ -7,6 +7,7 @@
    that may have it, or consumed from there. Nothing else is.
 5. Every answered refusal is one row with one leaf. Only a quarantined one keeps its bytes, until people decide.
 6. No person's number, name or address is outside event bodies and sealed columns.
+7. What is told of each leaf unopened is what its sealed record says.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from gateway.audit import leaf
 from gateway.broker.embedded import DATABASE as QUEUES
 from gateway.events.compose import event_id
 from gateway.message import Outcome
-from gateway.store import schema
-from gateway.store.place import DATABASE
+from gateway.store import schema, tracing
+from gateway.store.place import DATABASE, SqlitePlace
 from gateway.store.views import Message
 from tests.differential.oracles import XMLSEC
 
@@ -42,6 +43,14 @@ def check(world: World) -> None:
     _events(world, messages)
     _refusals(world)
     _names(world)
+    _trail(world)
+
+
+def _trail(world: World) -> None:
+    found = tracing.check(SqlitePlace(world.store), world.rules.sealer.open, world.rules.pseudonyms)
+    assert found.whole, found
+    assert found.leaves == world.views.length()
+    assert found.unopened == 0
 
 
 def _log(world: World) -> None:

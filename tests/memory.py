@@ -96,6 +96,10 @@ class MemoryOutbox:
         self.buried += [(one.event.id, reason) for one in dead]
         self.settle(dead)
 
+    def hold(self, events: Sequence[Pending]) -> None:
+        held = {(row.number, row.event.id) for row in events}
+        self.rows = [replace(row, held=True) if (row.number, row.event.id) in held else row for row in self.rows]
+
     def settle(self, confirmed: Sequence[Pending]) -> None:
         gone = {(row.number, row.event.id) for row in confirmed}
         self.rows = [row for row in self.rows if (row.number, row.event.id) not in gone]

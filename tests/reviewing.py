@@ -12,7 +12,7 @@ import orjson
 from gateway.inbound.reading import Waiting
 from gateway.inbound.releasing import Done
 from gateway.message import Ready, Refusal
-from gateway.review import TRANSITIONS, Act, Action, Answer, Kind, Opening
+from gateway.review import TRANSITIONS, Act, Action, Answer, Concerned, Kind, Opening
 from gateway.store.place import SqlitePlace
 from gateway.store.releases import StoredReleases
 from gateway.store.reviews import Review, StoredReviews, Verdict
@@ -23,6 +23,7 @@ from tests.builders import NOON
 if TYPE_CHECKING:
     from tests.world import World
 
+PROTECTING = "skyddade-personuppgifter"
 EVERYBODY = ("jurist", "informationsagare", "dataskyddsombud", "skyddade-personuppgifter")
 
 
@@ -36,6 +37,7 @@ def act(  # as a person has it
     reason: str = "uppgifterna behövs i ärendet",
     note: str | None = "avvägning 2026-17",
     fields: tuple[str, ...] | None = None,
+    seen: tuple[str, ...] = (),
 ) -> Act:
     return Act(
         action=action,
@@ -46,7 +48,16 @@ def act(  # as a person has it
         reason=reason,
         note=note,
         fields=None if fields is None else frozenset(fields),
+        seen=seen,
     )
+
+
+def done_by(reviews: StoredReviews, number: int, act_: Act) -> Verdict:
+    """Do it; who approves has seen what waits now, unless it is said what was seen."""
+    one = reviews.review(number) if act_.action is Action.APPROVE and not act_.seen else None
+    if one is not None and one.fingerprint is not None:
+        act_ = replace(act_, seen=(one.fingerprint,))
+    return reviews.do(number, act_)
 
 
 class Desk:
@@ -55,7 +66,7 @@ class Desk:
     def __init__(self, world: World, *, faults: Callable[[str], None] = lambda _point: None) -> None:
         place = SqlitePlace(world.store)
         self._world = world
-        self.reviews = StoredReviews(place, clock=world.clock)
+        self.reviews = StoredReviews(place, clock=world.clock, protecting=PROTECTING)
         self.releases = StoredReleases(place, learned=world.protections.refresh, faults=faults)
         self.releaser = Releaser(
             self.releases,
@@ -74,7 +85,8 @@ class Desk:
         return found
 
     def do(self, number: int, action: Action, **more) -> Verdict:
-        return self.reviews.do(number, act(action, self._world.clock.now(), **more))
+        """Do it; who approves has seen what waits now, unless it is said what was `seen`."""
+        return done_by(self.reviews, number, act(action, self._world.clock.now(), **more))
 
     def answer(self, number: int, answer: Answer, *, by: str = "anna", second: str | None = "bo", **more) -> Verdict:
         """Answer, and have another agree where it takes two."""
@@ -123,6 +135,7 @@ def opening(kind: Kind = Kind.RECORD, **more) -> Opening:
         "laws": ("OSL-10-2",),
         "opened_at": NOON,
         "expires_at": NOON + timedelta(days=14),
+        "persons": (Concerned(record=1, person="a" * 32, own=True),),
     }
     return Opening(**{**given, **more})
 

@@ -21,6 +21,10 @@ from gateway.audit import leaf
 from gateway.dispatch import Citation, DispatchId, Interaction, Period, Permitted, Queued, Result
 from gateway.errors import IntegrityError
 from gateway.message import Decision, Digest, Leaf, LeafHash, MessageId, OrganisationNumber, Pseudonym, says
+from gateway.review import Answered
+
+Keyed = tuple[str, str | None]
+"""Keyed hashes of a command's case, and of its consent where it has one (`trust.pseudonym.Pseudonyms.keyed`)."""
 
 
 def decided(  # noqa: PLR0913  # each is a fact of the leaf
@@ -31,6 +35,7 @@ def decided(  # noqa: PLR0913  # each is a fact of the leaf
     policy: str,
     at: datetime,
     pseudonym: Pseudonym,
+    keyed: Keyed,
     salt: bytes,
 ) -> Leaf:
     """Make the leaf of what does not go out: DENY, or REFER until a person has decided.
@@ -42,6 +47,7 @@ def decided(  # noqa: PLR0913  # each is a fact of the leaf
         policy: Hex SHA-256 of the law that decided.
         at: When.
         pseudonym: The person's.
+        keyed: Hashes of case and consent.
         salt: `leaf.SALT` fresh random bytes.
     """
     command = queued.command
@@ -56,7 +62,7 @@ def decided(  # noqa: PLR0913  # each is a fact of the leaf
         "direction": "out",
         "dispatch": queued.dispatch,
         "information": decision.kind,
-        "judged": _judged(queued),
+        "judged": _judged(queued, decision.answered),
         "kind": "decision",
         "lagrum": decision.lagrum,
         "organisation": organisation,
@@ -73,7 +79,10 @@ def decided(  # noqa: PLR0913  # each is a fact of the leaf
         "v": leaf.VERSION,
         "withheld": leaf.withheld(decision),
     }
-    return leaf.committed(leaf.Kind.DECISION, record, policy=policy, pseudonym=pseudonym, salt=salt)
+    case, consent = keyed
+    return leaf.committed(
+        leaf.Kind.DECISION, record, policy=policy, pseudonym=pseudonym, salt=salt, case=case, consent=consent
+    )
 
 
 def intended(  # noqa: PLR0913  # each is a fact of the leaf
@@ -85,6 +94,7 @@ def intended(  # noqa: PLR0913  # each is a fact of the leaf
     digest: Digest,
     at: datetime,
     pseudonym: Pseudonym,
+    keyed: Keyed,
     salt: bytes,
 ) -> Leaf:
     """Make the leaf that says that we mean to disclose: durable before a byte leaves.
@@ -97,6 +107,7 @@ def intended(  # noqa: PLR0913  # each is a fact of the leaf
         digest: Of the content that will leave.
         at: When it was composed.
         pseudonym: The person's.
+        keyed: Hashes of case and consent.
         salt: `leaf.SALT` fresh random bytes.
     """
     command, decision = permitted.queued.command, permitted.decision
@@ -115,7 +126,7 @@ def intended(  # noqa: PLR0913  # each is a fact of the leaf
         "granted": sorted(decision.fields),
         "information": decision.kind,
         "interaction": interaction.value,
-        "judged": _judged(permitted.queued),
+        "judged": _judged(permitted.queued, decision.answered),
         "kind": "intent",
         "lagrum": decision.lagrum,
         "organisation": organisation,
@@ -131,7 +142,10 @@ def intended(  # noqa: PLR0913  # each is a fact of the leaf
         "v": leaf.VERSION,
         "withheld": leaf.withheld(decision),
     }
-    return leaf.committed(leaf.Kind.INTENT, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt)
+    case, consent = keyed
+    return leaf.committed(
+        leaf.Kind.INTENT, record, policy=permitted.policy, pseudonym=pseudonym, salt=salt, case=case, consent=consent
+    )
 
 
 class Released(StrEnum):
@@ -246,11 +260,12 @@ def read(record: bytes) -> Intention:
         raise IntegrityError("the record is not that of an intent") from None
 
 
-def _judged(queued: Queued) -> dict[str, object]:
+def _judged(queued: Queued, answers: Answered) -> dict[str, object]:
     """Return what else the gates were told, as `privacy.replaying` reads it: names of fields, never values."""
     command, own = queued.command, queued.recipient.fields
     given, consent = {**command.fields, **own}, command.consent
     return {
+        "answered": leaf.answered(answers),
         "benefit": command.case.benefit,
         "case_period": _period(command.case.period),
         "consent": None

@@ -17,14 +17,18 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
+from gateway.audit import trail
 from gateway.errors import IntegrityError, RejectedError
 from gateway.message import Admitted, Decision, Facts, Leaf, LeafHash, NumberKind, Permitted, Person, Pseudonym
+from gateway.review import NOTHING, Answered
 
 SALT = 32
 """Bytes of random salt per entry: as long as the hash, so that it hides as much as HMAC-SHA256 can."""
@@ -47,6 +51,14 @@ class Kind(StrEnum):
     """What queues serve has changed (`governing`)."""
     REVIEW = "review"
     """A person has decided, or nobody has in time (`review`)."""
+    GALLRAD = "gallrad"
+    """What is sealed has been destroyed by a rule (`gallring`)."""
+    HOLD = "hold"
+    """What may not be destroyed, or may again (`gallring`)."""
+    SHIELDED = "shielded"
+    """Something was withheld after the decision: somebody is protected since (`shielded`)."""
+    READING = "reading"
+    """Somebody reads the log; in a log of its own (`reading`)."""
 
 
 def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, salt: bytes) -> Leaf:
@@ -68,7 +80,7 @@ def decided(permitted: Permitted, decision: Decision, *, pseudonym: Pseudonym, s
         "digest": source.digest,
         "granted": sorted(decision.fields),
         "information": decision.kind,
-        "judged": _judged(decision.facts),
+        "judged": judged(decision.facts, decision.answered),
         "kind": "decision",
         "lagrum": decision.lagrum,
         "message_id": source.message_id,
@@ -150,8 +162,20 @@ def check(entry: bytes, *, salt: bytes, record: bytes) -> None:
         raise IntegrityError("the record is not the one its entry commits to")
 
 
-def committed(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseudonym | None, salt: bytes) -> Leaf:
-    """Return the leaf of a record whose keys are in order, at every depth: for the modules of this package."""
+def committed(  # noqa: PLR0913  # what a leaf is made of
+    kind: Kind,
+    record: Mapping[str, Any],
+    *,
+    policy: str | None,
+    pseudonym: Pseudonym | None,
+    salt: bytes,
+    case: str | None = None,
+    consent: str | None = None,
+) -> Leaf:
+    """Return the leaf of a record whose keys are in order, at every depth: for the modules of this package.
+
+    `case` and `consent` are the keyed hashes of those that the record names, for its trail.
+    """
     if len(salt) != SALT:
         raise IntegrityError(f"a salt must be {SALT} bytes, not {len(salt)}")
     # RFC 8785 on what we use of JSON: ASCII keys written in order, no floats, no spaces, shortest escapes.
@@ -166,23 +190,39 @@ def committed(kind: Kind, record: object, *, policy: str | None, pseudonym: Pseu
         salt=salt,
         record=hidden,
         pseudonym=pseudonym,
+        trail=None if kind is Kind.READING else trail.of(record, case=case, consent=consent),
     )
 
 
-def _judged(facts: Facts | None) -> dict[str, object] | None:
+def judged(facts: Facts | None, answers: Answered) -> dict[str, object] | None:
     """Return what the gates were told, as `privacy.replaying` reads it."""
     if facts is None:
         return None
     consent = facts.consent
     return {
+        "answered": answered(answers),
         "answers": facts.answers,
         "benefit": facts.benefit,
         "cited": facts.cited,
         "consent": None if consent is None else {"recipients": consent[0], "until": consent[1].isoformat()},
+        "decided": None if facts.decided is None else facts.decided.isoformat(),
         "event": facts.event.isoformat(),
         "fields": facts.fields,
+        "released": facts.released,
         "suspicion": facts.suspicion,
         "unknown": facts.unknown,
+    }
+
+
+def answered(answers: Answered) -> dict[str, object] | None:
+    """Return what people had said yes to, as records write it; None where that is nothing."""
+    if answers == NOTHING:
+        return None
+    return {
+        "basis": answers.basis,
+        "fields": None if answers.fields is None else sorted(answers.fields),
+        "lagrum": answers.lagrum,
+        "reasons": sorted(answers.reasons),
     }
 
 

@@ -8,7 +8,8 @@ The signature covers the text with its last newline, not the empty line. A key i
 `<name>+<key id, 8 hex>+<base64 of type and public key>`, and its id is the first four bytes of
 SHA-256(name || 0x0A || type || public key). We sign with Ed25519 (type 0x01), which every verifier reads.
 
-Signatures by keys we do not know are ignored; a wrong one by a key we know makes the whole note worthless.
+Signatures by keys we do not know are ignored; a wrong one by a key we know makes the whole note worthless. What kind of
+signature a key's are, the key knows (`Verifier`): witnesses' are in `cosignature`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -38,6 +40,23 @@ _NAME = re.compile(r"[^\s+]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
+class Verifier(Protocol):
+    """A public key with a name, of any type of signature."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def public(self) -> bytes: ...  # noqa: D102
+    @property
+    def id(self) -> bytes:
+        """The four bytes that announce the key in a signature line."""
+        ...
+
+    def check(self, text: str, signature: bytes) -> None:
+        """Prove that the key signed `text`. Raises IntegrityError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A public Ed25519 key with a name, as verifiers hold it."""
@@ -49,27 +68,53 @@ class Key:
     @property
     def id(self) -> bytes:
         """Return the four bytes that announce the key in a signature line."""
-        return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:_ID]
+        return key_id(self.name, ED25519, self.public)
 
     def __str__(self) -> str:
         """Return the vkey."""
-        return f"{self.name}+{self.id.hex()}+{b64encode(ED25519 + self.public).decode()}"
+        return vkey(self.name, ED25519, self.public)
 
     @classmethod
-    def parse(cls, vkey: str) -> Key:
+    def parse(cls, written: str) -> Key:
         """Read a vkey. Raises ConfigError: keys come from people who configure verifiers."""
-        name, _, rest = vkey.strip().partition("+")
-        written, _, encoded = rest.partition("+")
-        try:
-            data = b64decode(encoded, validate=True)
-        except ValueError:
-            raise ConfigError("the verifier key is not <name>+<id>+<base64>") from None
-        if not _NAME.fullmatch(name) or data[:1] != ED25519 or len(data) != 1 + _PUBLIC:
-            raise ConfigError("the verifier key is not a named Ed25519 key")
-        key = cls(name, data[1:])
-        if written != key.id.hex():
-            raise ConfigError(f"the verifier key {name} does not have the id it says")
-        return key
+        return cls(*named(written, ED25519, "Ed25519 key"))
+
+    def check(self, text: str, signature: bytes) -> None:
+        """Prove that the key signed `text`. Raises IntegrityError."""
+        proven(self, text.encode(), signature)
+
+
+def key_id(name: str, kind: bytes, public: bytes) -> bytes:
+    """Return the four bytes that announce a key; `kind` is the byte of its type of signature."""
+    return sha256(name.encode() + b"\n" + kind + public).digest()[:_ID]
+
+
+def vkey(name: str, kind: bytes, public: bytes) -> str:
+    """Write a key as verifiers are given it."""
+    return f"{name}+{key_id(name, kind, public).hex()}+{b64encode(kind + public).decode()}"
+
+
+def named(written: str, kind: bytes, what: str) -> tuple[str, bytes]:
+    """Return name and public key of a vkey whose type of signature is `kind`. Raises ConfigError, naming `what`."""
+    name, _, rest = written.strip().partition("+")
+    stated, _, encoded = rest.partition("+")
+    try:
+        data = b64decode(encoded, validate=True)
+    except ValueError:
+        raise ConfigError("the verifier key is not <name>+<id>+<base64>") from None
+    if not _NAME.fullmatch(name) or data[:1] != kind or len(data) != 1 + _PUBLIC:
+        raise ConfigError(f"the verifier key is not a named {what}")
+    if stated != key_id(name, kind, data[1:]).hex():
+        raise ConfigError(f"the verifier key {name} does not have the id it says")
+    return name, data[1:]
+
+
+def proven(key: Verifier, message: bytes, signature: bytes) -> None:
+    """Prove that a key made an Ed25519 signature. Raises IntegrityError."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        raise IntegrityError(f"the note's signature by {key.name} is wrong") from None
 
 
 class Signer:
@@ -93,34 +138,47 @@ class Signer:
             raise ConfigError("keys.checkpoint: must be an Ed25519 key")
         return cls(name, private)
 
+    def named(self, name: str) -> Signer:
+        """Return the same key by another name: of another log. Raises ConfigError."""
+        return Signer(name, self._private)
+
     def sign(self, text: str) -> bytes:
         """Return the note: `text`, an empty line and our signature. Raises IntegrityError if it can be no note."""
         _well_formed(text)
-        signature = b64encode(self.key.id + self._private.sign(text.encode())).decode()
-        return f"{text}\n— {self.key.name} {signature}\n".encode()
+        return f"{text}\n{line(self.key, self._private.sign(text.encode()))}".encode()
 
 
-def verify(note: bytes, keys: Sequence[Key]) -> str:
+def line(key: Verifier, signature: bytes) -> str:
+    """Return a signature line, with its newline."""
+    return f"— {key.name} {b64encode(key.id + signature).decode()}\n"
+
+
+def verify(note: bytes, keys: Sequence[Verifier]) -> str:
     """Return the text of a note that at least one of `keys` signed, and that none of them signed wrongly.
 
     Raises IntegrityError.
     """
+    text, signed = signatures(note, keys)
+    if not signed:
+        raise IntegrityError("the note is not signed by any key we know")
+    return text
+
+
+def signatures(note: bytes, keys: Sequence[Verifier]) -> tuple[str, list[tuple[Verifier, bytes]]]:
+    """Return a note's text, and which of `keys` signed it with what; nobody may have. Of strangers nothing is told.
+
+    Raises IntegrityError where one of `keys` signed wrongly.
+    """
     text, lines = _cut(note)
     known = {(key.name, key.id): key for key in keys}
-    good = 0
+    signed = []
     for name, encoded in lines:
         signature = _decode(encoded)
         key = known.get((name, signature[:_ID]))
-        if key is None:
-            continue
-        try:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(signature[_ID:], text.encode())
-        except (InvalidSignature, ValueError):
-            raise IntegrityError(f"the note's signature by {name} is wrong") from None
-        good += 1
-    if not good:
-        raise IntegrityError("the note is not signed by any key we know")
-    return text
+        if key is not None:
+            key.check(text, signature[_ID:])
+            signed.append((key, signature[_ID:]))
+    return text, signed
 
 
 def _cut(note: bytes) -> tuple[str, list[tuple[str, str]]]:
@@ -147,7 +205,9 @@ def _decode(encoded: str) -> bytes:
     try:
         data = b64decode(encoded, validate=True)
     except ValueError:
-        raise IntegrityError("a signature line is not base64") from None
+        data = b""
+    if b64encode(data).decode() != encoded:  # one way to write it: bits that nothing is made of are zero
+        raise IntegrityError("a signature line is not base64")
     if len(data) <= _ID:
         raise IntegrityError("a signature line has no signature")
     return data

@@ -66,6 +66,8 @@ def settled(outcome: Outcome, *, person: Person | None, policy: str, pseudonym: 
         "contract": outcome.contract,
         "fields": None if said is None or said.fields is None else sorted(said.fields),
         "granted": [] if decision is None else sorted(decision.fields),
+        "information": None if decision is None else decision.kind,
+        "judged": None if decision is None else leaf.judged(decision.facts, decision.answered),
         "kind": "review",
         "lagrum": () if decision is None else decision.lagrum,
         "laws": outcome.laws,

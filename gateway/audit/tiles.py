@@ -11,6 +11,7 @@ N is written in groups of three digits, all but the last with an x before: 12340
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ WIDTH = 256
 """Hashes, or entries, in a full tile."""
 HASH = 32
 """Bytes of a hash."""
+_PATH = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,37 @@ class Tile:
 def entries_path(number: int, width: int) -> str:
     """Return the path of entry bundle `number`, of which `width` entries are filled."""
     return f"tile/entries/{_number(number, width)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a path below the log's prefix names."""
+
+    level: int | None
+    """Of a tile; None for an entry bundle."""
+    number: int
+    width: int
+    """1 to 256."""
+
+    def within(self, size: int) -> bool:
+        """Tell whether a tree of `size` leaves fills so much of it."""
+        filled = size >> (HEIGHT * (self.level or 0))
+        return self.number * WIDTH + self.width <= filled
+
+
+def asked(path: str) -> Asked | None:
+    """Return what `path` names; None for any path that no tile or bundle has, however it may be meant."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    found = Asked(
+        level=None if match[1] == "entries" else int(match[1]),
+        number=int(match[2].replace("/", "").replace("x", "")),
+        width=int(match[3] or WIDTH),
+    )
+    # Leading groups of x000, and a width of 256 or more, are other spellings of what has one.
+    written = _number(found.number, found.width) if found.width <= WIDTH else ""
+    return found if written == path[match.start(2) :] else None
 
 
 def tiles(size: int) -> Iterator[Tile]:

@@ -8,10 +8,11 @@ beside it:
 3. Submit in waves, `DEPTH` of them on their way at once, one of which begins with what is new. Of one person at most
    one event is on its way: the broker may confirm it and lose the next, so the next goes only when the one before it is
    CONFIRMED.
-4. Settle what was CONFIRMED, while the next waves are on their way. RETURNED, REFUSED and UNKNOWN stay in the outbox,
-   and hold back that person's later events until the next step; so does a queue that refuses hold back what else is for
-   it, and nobody else. What is TOO_LARGE becomes a dead letter in place of its row, and holds back nobody. When nothing
-   of a wave arrives because the broker is away, the step ends: there is no sense in reading on.
+4. Settle what was CONFIRMED, while the next waves are on their way. RETURNED, REFUSED, UNKNOWN and HELD stay in the
+   outbox, and hold back that person's later events until the next step; so does a queue that refuses hold back what
+   else is for it, and nobody else. What is HELD is marked, and not sent before it is shielded. What is TOO_LARGE is
+   made a dead letter in place of its row, and holds back nobody. When nothing of a wave arrives because the broker is
+   away, the step ends: there is no sense in reading on.
 
 Dying between 3 and 4 publishes again; the broker, or the consumer, knows the event by its id.
 
@@ -57,6 +58,8 @@ class Tally:
     """The broker would not take them now: a full queue."""
     buried: int = 0
     """The broker never takes them: dead letters now."""
+    held: int = 0
+    """They may not go as they are: whoever shields them is waited for."""
     failed: int = 0
     """Nobody knows."""
 
@@ -66,6 +69,7 @@ class Tally:
             returned=self.returned + other.returned,
             refused=self.refused + other.refused,
             buried=self.buried + other.buried,
+            held=self.held + other.held,
             failed=self.failed + other.failed,
         )
 
@@ -77,6 +81,7 @@ class Tally:
             returned=answers.count(Publication.RETURNED),
             refused=answers.count(Publication.REFUSED),
             buried=answers.count(Publication.TOO_LARGE),
+            held=answers.count(Publication.HELD),
             failed=answers.count(Publication.UNKNOWN),
         )
 
@@ -167,6 +172,10 @@ class Relay:
         confirmed = walk.answered(wave, answers)
         if confirmed:
             self._outbox.settle(confirmed)
+        held = [one for one, answer in zip(wave, answers, strict=True) if answer is Publication.HELD]
+        if held:
+            self._outbox.hold(held)
+            logs.tell(Happened.EVENTS_HELD, count=len(held))
         self._fault("settled")
         dead = [one for one, answer in zip(wave, answers, strict=True) if answer is Publication.TOO_LARGE]
         if dead:

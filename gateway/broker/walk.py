@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from gateway.message import Pseudonym
-from gateway.ports import Outbox, Pending, Publication
+from gateway.ports import Backlog, Pending, Publication
 
 _QUEUES_NO = (Publication.RETURNED, Publication.REFUSED)
 """What says something of the queue, and not only of the event."""
@@ -31,7 +31,7 @@ _QUEUES_NO = (Publication.RETURNED, Publication.REFUSED)
 class Walk:
     """What was read and is not sent, who is on the way, and who is held back."""
 
-    def __init__(self, outbox: Outbox, *, batch: int, may_read: Callable[[], bool], overtaking: bool) -> None:
+    def __init__(self, outbox: Backlog, *, batch: int, may_read: Callable[[], bool], overtaking: bool) -> None:
         """Nothing is read yet.
 
         Args:
@@ -146,6 +146,9 @@ class Walk:
         """Tell whether an event is held back, and with it every later one of its person."""
         event = pending.event
         if event.partition in self._held:
+            return True
+        if pending.held:  # until somebody has looked: what is changed meanwhile is never on its way
+            self._held.add(event.partition)
             return True
         if self._shut and not self._shut.isdisjoint(event.queues):
             self._held.add(event.partition)

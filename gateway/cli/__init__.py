@@ -30,6 +30,8 @@ _COMMANDS = {
     "contracts": ("gateway.cli.contracts", "Make the event schemas and the AsyncAPI document."),
     "broker": ("gateway.cli.broker", "Compare RabbitMQ with the configuration."),
     "audit": ("gateway.cli.audit", "Recompute the log; prove a leaf."),
+    "witness": ("gateway.cli.witness", "Be a witness of somebody's log."),
+    "gallring": ("gateway.cli.gallring", "See what is due, destroy it, and hold what may not be destroyed."),
     "certificates": ("gateway.cli.certificates", "Tell which certificates and revocation lists end when."),
     "law": ("gateway.cli.law", "Check and show the register of law; compare two; try one on what was decided."),
     "config": ("gateway.cli.configuration", "Check the configuration."),

@@ -58,11 +58,15 @@ def _read(configuration: Configuration) -> tuple[dict[str, output.Json], list[st
     """Build all that a start builds. Raises ConfigError."""
     from gateway import wiring  # noqa: PLC0415
     from gateway.cli.offline import Nobody  # noqa: PLC0415
+    from gateway.wiring import stamping  # noqa: PLC0415
 
     rules = wiring.rules(configuration, Nobody())
     key = wiring.checkpoint_signer(configuration).key
     wiring.context(configuration)
     gateway = configuration.gateway
+    policy = wiring.agreed(gateway.audit.witnesses, key)
+    if gateway.audit.stamps.authority:
+        stamping.believed(gateway.audit.stamps)
     found: dict[str, output.Json] = {
         "name": gateway.name,
         "environment": gateway.environment,
@@ -74,6 +78,9 @@ def _read(configuration: Configuration) -> tuple[dict[str, output.Json], list[st
         "bases": list(dict.fromkeys(basis.id for basis in configuration.bases)),
         "queues": [queue.name for queue in configuration.queues],
         "vkey": str(key),
+        "witnesses": [] if policy is None else sorted(policy.witnesses),
+        "quorum": "none" if policy is None else policy.quorum,
+        "timestamps": gateway.audit.stamps.authority or "none",
         "store": _store(configuration),
         "broker": configuration.services.broker,
     }

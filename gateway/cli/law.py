@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli import exits, options, output
+from gateway.cli import exits, options, output, reading
 
 if TYPE_CHECKING:
     from gateway.cli.lawbooks import Book
@@ -199,19 +199,26 @@ def _show_difference(found: Difference) -> None:
 @command.command("replay")
 @since
 @click.option("--law", "folder", type=_FOLDER, help="The register to try; default: as configured.")
+@reading.why()
 @options.config
 @options.data
 @options.as_json
-def replay(since: datetime, folder: Path | None, config: Path, data: Path | None, *, as_json: bool) -> None:
+def replay(  # options, each by its name
+    *, since: datetime, folder: Path | None, why: reading.Why, config: Path, data: Path | None, as_json: bool
+) -> None:
     """Judge recorded decisions again under a new register: which would be different, and how.
 
-    Needs the store as its owner and the sealing key. Only names of fields are read, never a value. What a record does
-    not tell is not guessed: such decisions are counted, with the reason. Exit code 1: something would be different.
+    Needs the store as its archivist and the sealing key, and who reads it and why is written down first. Only names of
+    fields are read, never a value. What people had said yes to is an input as any other, and a difference names it.
+    What a record does not tell is not guessed: such decisions are counted, with the reason. Exit code 1: something
+    would be different.
     """
     from gateway.cli import lawbooks  # noqa: PLC0415
 
     tried = lawbooks.of_folder(config, folder, data=data)
-    found = lawbooks.replayed(tried, lawbooks.judged(tried.configuration, since))
+    asked = {"since": since.isoformat(), "law": tried.configuration.policy}
+    with reading.released(tried.configuration, why, "law replay", asked, duty=lawbooks.ARCHIVIST):
+        found = lawbooks.replayed(tried, lawbooks.judged(tried.configuration, since))
     if as_json:
         for one in found.differing:
             output.document(one)
@@ -223,10 +230,11 @@ def replay(since: datetime, folder: Path | None, config: Path, data: Path | None
 
 def _show_replay(found: Any) -> None:  # noqa: ANN401  # lawbooks.Replay: not imported for --help
     console = output.results()
-    heads = ["leaf", "at", "basis", "then", "now", "differs in", "why"]
+    heads = ["leaf", "at", "basis", "then", "now", "differs in", "why", "people had said yes to"]
     rows = [
         [str(one["leaf"]), one["at"], one["then"]["basis"] or "", one["then"]["outcome"], one["now"]["outcome"],
-         " ".join(one["differs"]), " ".join(one["now"]["reasons"])]
+         " ".join(one["differs"]), " ".join(one["now"]["reasons"]),
+         " ".join(one["answered"]["reasons"]) if one["answered"] else ""]
         for one in found.differing[:_TOLD]
     ]  # fmt: skip
     if rows:
@@ -263,19 +271,23 @@ def record(page: Path | None, config: Path, *, as_json: bool) -> None:
 
 @command.command("unused")
 @since
+@reading.why()
 @options.config
 @options.data
 @options.as_json
-def unused(since: datetime, config: Path, data: Path | None, *, as_json: bool) -> None:
+def unused(*, since: datetime, why: reading.Why, config: Path, data: Path | None, as_json: bool) -> None:
     """Tell which bases no recorded decision has used, and which decisions used a basis that the register does not have.
 
-    Needs the store as its owner and the sealing key. Exit code 1: a flow was used whose basis is not, or not any more,
-    in the register, or whose register was never put on record.
+    Needs the store as its archivist and the sealing key, and who reads it and why is written down first. Exit code 1: a
+    flow was used whose basis is not, or not any more, in the register, or whose register was never put on record.
     """
     from gateway.cli import lawbooks  # noqa: PLC0415
 
     book = lawbooks.of_folder(config, None, data=data)
-    used, unknown, unread = _used(book, lawbooks.judged(book.configuration, since), lawbooks.taken(book.configuration))
+    asked = {"since": since.isoformat()}
+    with reading.released(book.configuration, why, "law unused", asked, duty=lawbooks.ARCHIVIST):
+        decisions = lawbooks.judged(book.configuration, since)
+        used, unknown, unread = _used(book, decisions, lawbooks.taken(book.configuration))
     never = [id_ for id_ in book.law.rules if id_ not in used]
     found: dict[str, output.Json] = {
         "since": since.isoformat(), "policy": book.configuration.policy, "never used": never,

@@ -27,10 +27,13 @@ from gateway.privacy.flows import OTHER
 from gateway.privacy.law import Law
 from gateway.privacy.replaying import Lacking, Said
 from gateway.privacy.rows import Rows
+from gateway.review import NOTHING, Answered
 from gateway.store import judged as stored
 from gateway.store import registers
 from gateway.store.judged import Judged
 
+ARCHIVIST = wiring.Duty.ARCHIVIST
+"""On whose behalf sealed records are opened."""
 _BEGIN, _END = date.min, date.max
 
 
@@ -63,25 +66,32 @@ def named(config: Path, data: Path | None, name: str) -> Book:
     return _book(_with(configuration, law, Path(name)))
 
 
-def kept(configuration: Configuration, policy: str) -> dict[str, bytes] | None:
+def kept(
+    configuration: Configuration, policy: str, *, duty: wiring.Duty = wiring.Duty.AUDITOR
+) -> dict[str, bytes] | None:
     """Return the files of a register that was judged by. Raises IntegrityError, UnavailableError."""
-    return registers.read(wiring.place(configuration, wiring.Duty.AUDITOR), policy)
+    return registers.read(wiring.place(configuration, duty), policy)
 
 
 def taken(configuration: Configuration) -> frozenset[str]:
-    """Return the hashes of all registers that were judged by."""
-    return frozenset(one.policy for one in registers.taken(wiring.place(configuration, wiring.Duty.AUDITOR)))
+    """Return the hashes of all registers that were judged by, as the archivist sees them."""
+    return frozenset(one.policy for one in registers.taken(wiring.place(configuration, ARCHIVIST)))
 
 
 def judged(configuration: Configuration, since: datetime) -> Iterator[Judged]:
-    """Yield every decision since a time. Raises ConfigError where the sealing key is not there, IntegrityError."""
+    """Yield every decision since a time; who reads it is written down before (`cli.reading`).
+
+    Raises ConfigError where the sealing key is not there, IntegrityError.
+    """
     seals = wiring.sealer(configuration.gateway.keys)
-    return stored.since(wiring.place(configuration, wiring.Duty.OWNER), since, seals.open)
+    return stored.since(wiring.place(configuration, ARCHIVIST), since, seals.open)
 
 
 def _with(configuration: Configuration, law: Mapping[str, bytes], folder: Path) -> Configuration:
     read = register.parsed(law, folder)
-    names = ("lagrum", "bases", "information", "categories", "reviews", "places", "policy", "files")
+    names = (
+        "lagrum", "bases", "information", "categories", "reviews", "test_numbers", "places", "policy", "files",
+    )  # fmt: skip
     return configuration.model_copy(update={name: getattr(read, name) for name in names})
 
 
@@ -313,7 +323,8 @@ def replayed(book: Book, decisions: Iterable[Judged]) -> Replay:
             found.counts[f"{again.then.outcome} -> {again.now.outcome}"] += 1
             found.differing.append({
                 "leaf": one.position, "at": one.at.isoformat(timespec="seconds"), "policy": one.policy,
-                "differs": [*differs], "then": _said(again.then), "now": _said(again.now),
+                "differs": [*differs], "answered": _answered(again.answered),
+                "then": _said(again.then), "now": _said(again.now),
             })  # fmt: skip
     return found
 
@@ -341,13 +352,25 @@ class _Own:
         return found
 
     def _law(self, policy: str | None) -> Law | str:
-        law = None if policy is None else kept(self._configuration, policy)
+        law = None if policy is None else kept(self._configuration, policy, duty=ARCHIVIST)
         if policy is None or law is None:
             return "its own register is not in the store"
         try:
             return _book(_with(self._configuration, law, Path(policy))).law
         except ConfigError:
             return "its own register cannot be compiled by this program with these contracts"
+
+
+def _answered(answers: Answered) -> Json:
+    """Return what people had said yes to; None where nobody was asked."""
+    if answers == NOTHING:
+        return None
+    return {
+        "reasons": sorted(answers.reasons),
+        "basis": answers.basis,
+        "lagrum": [*(answers.lagrum or ())],
+        "fields": None if answers.fields is None else sorted(answers.fields),
+    }
 
 
 def _said(said: Said) -> dict[str, Json]:

@@ -20,7 +20,7 @@ from gateway.cli.person import me
 
 if TYPE_CHECKING:
     from gateway.config import Configuration
-    from gateway.store.dead_letters import Letter, StoredDeadLetters
+    from gateway.store.dead_letters import Letter, Shown, StoredDeadLetters
     from gateway.store.triage import Verdict
 
 _LETTER = click.IntRange(1, 2**63 - 1)
@@ -104,7 +104,8 @@ def dead(
         bodies: Mapping[int, bytes] = {}
         if show:
             asked = _purpose(configuration, found, purpose)
-            bodies = letters.read([one.id for one in found], purpose=asked, by=me()) if found else {}
+            shown = _shielded(configuration)
+            bodies = letters.read([one.id for one in found], purpose=asked, by=me(), shown=shown) if found else {}
         lines = [_line(one, bodies if show else None) for one in found]
         if number is not None:
             lines = [{**line, "history": _history(letters, number)} for line in lines]
@@ -124,6 +125,15 @@ def _purpose(configuration: Configuration, found: Sequence[Letter], purpose: str
     return purpose or ""
 
 
+def _shielded(configuration: Configuration) -> Shown:
+    """Return what makes of a body what may be shown of it."""
+    from gateway import wiring  # noqa: PLC0415  # contracts: not needed for --help
+    from gateway.events import shielding  # noqa: PLC0415
+
+    hiding = wiring.hiding(configuration)
+    return lambda body, own, beside: shielding.shown(body, own, beside, hiding)
+
+
 def _line(one: Letter, bodies: Mapping[int, bytes] | None) -> dict[str, output.Json]:
     line: dict[str, output.Json] = {
         "letter": one.id,
@@ -137,6 +147,8 @@ def _line(one: Letter, bodies: Mapping[int, bytes] | None) -> dict[str, output.J
         "replay_of": one.replay_of,
         "state": one.state.value,
         "asked_by": one.asked_by,
+        "asked_reason": one.asked_reason,
+        "fingerprint": one.fingerprint,
     }
     if bodies is not None:
         line["body"] = _readable(bodies[one.id]) if one.id in bodies else None
@@ -285,14 +297,38 @@ def discard(*, numbers: tuple[int, ...], reason: str, config: Path, data: Path |
 
 @click.command("approve")
 @_numbers
+@click.option(
+    "--ask",
+    "asks",
+    multiple=True,
+    metavar="FINGERPRINT",
+    help="The ask that you have seen, as `queue dead LETTER` prints it; letters of one ask share it. "
+    "At a terminal you are asked.",
+)
 @options.config
 @options.data
 @options.as_json
-def approve(*, numbers: tuple[int, ...], config: Path, data: Path | None, as_json: bool) -> None:
+def approve(*, numbers: tuple[int, ...], asks: tuple[str, ...], config: Path, data: Path | None, as_json: bool) -> None:
     """Discard dead letters that another person asked to discard. Their events are destroyed for good."""
     with _opened(config, data) as (_, letters):
-        verdicts = letters.approve_discard(numbers, by=me())
+        seen = asks or _agreed(letters, numbers)
+        verdicts = letters.approve_discard(numbers, by=me(), seen=seen)
     _judged(verdicts, "discarded", as_json=as_json)
+
+
+def _agreed(letters: StoredDeadLetters, numbers: Sequence[int]) -> tuple[str, ...]:
+    """Show each ask that waits, and return those that are agreed to at the terminal."""
+    if not output.asks():
+        raise click.UsageError("--ask FINGERPRINT is needed: `gateway queue dead LETTER` prints it")
+    found = [letters.letter(number) for number in dict.fromkeys(numbers)]
+    asked = {one.fingerprint: one for one in found if one is not None and one.fingerprint is not None}
+    for fingerprint, one in asked.items():
+        same = [each.id for each in found if each is not None and each.fingerprint == fingerprint]
+        which = ", ".join(map(str, same))
+        output.progress().print(f"{one.asked_by} asks to discard {which}: {one.asked_reason}", markup=False)
+        if not click.confirm("Do you agree?", err=True):
+            raise click.Abort
+    return tuple(filter(None, asked))
 
 
 @click.command("withdraw")

@@ -1,4 +1,4 @@
-"""Who answers for a command: the user of the operating system that runs it; and which roles that user has.
+"""Who answers for a command, which roles that user of the operating system has, and whom a command is about.
 
 A role is a group of the operating system (`[reviewers]` in gateway.toml). No option and no variable gives anybody one:
 whoever may change groups on the machine decides who reviews.
@@ -10,6 +10,13 @@ import grp
 import os
 import pwd
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gateway.config import Configuration
+    from gateway.message import Pseudonym
 
 
 def me() -> str:
@@ -47,3 +54,18 @@ def roles(name: str, reviewers: Mapping[str, str]) -> frozenset[str]:
         except KeyError:
             continue  # a number without a name is no role's
     return frozenset(role for role, group in reviewers.items() if group in groups)
+
+
+def pseudonym(configuration: Configuration, written: str) -> Pseudonym:
+    """Return whom a number, out of a file or standard input, is about: it goes no further than here.
+
+    Raises click.BadParameter, which does not quote it; ConfigError where the key cannot be read.
+    """
+    from gateway import wiring  # noqa: PLC0415  # drivers: not needed to know who answers
+    from gateway.adapters import persons  # noqa: PLC0415
+    from gateway.message import NumberKind  # noqa: PLC0415
+
+    person = persons.read(written)
+    if person.kind is NumberKind.OTHER:
+        raise click.BadParameter("holds no personnummer or samordningsnummer of twelve digits", param_hint="--person")
+    return wiring.pseudonyms(configuration.gateway.keys).of(person)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli import exits, options, output
+from gateway.cli import exits, options, output, reading
 from gateway.swedish import swedish_day
 
 if TYPE_CHECKING:
@@ -84,22 +84,26 @@ def decide(request: str, at: datetime, lang: Language | None, config: Path, *, a
 @command.command("explain")
 @click.argument("decision", metavar="DECISION")
 @_lang
+@reading.why(always=False)
 @options.config
 @options.data
 @options.as_json
-def explain(decision: str, lang: Language | None, config: Path, data: Path | None, *, as_json: bool) -> None:
+def explain(  # options, each by its name
+    *, decision: str, lang: Language | None, why: reading.Why | None, config: Path, data: Path | None, as_json: bool
+) -> None:
     """Explain DECISION: the JSON that `decide --json` wrote (a file, or -), or the number of a leaf in the log.
 
-    For a leaf its sealed record is opened, so the store and the sealing key must be there; nothing of it is shown but
-    what the explanation says. Exit codes: 1 the log has no decision at that number; 3 the file is no decision; 5 the
-    record is not the one that the log commits to.
+    For a leaf its sealed record is opened, so the store and the sealing key must be there, and --purpose and --case:
+    who reads it and why is written down first. Nothing of it is shown but what the explanation says. Exit codes: 1 the
+    log has no decision at that number; 2 no purpose or case; 3 the file is no decision; 5 the record is not the one
+    that the log commits to.
     """
     from gateway.privacy import explain as explaining  # noqa: PLC0415  # not needed for --help
 
     if decision == "-" or Path(decision).is_file():
         answer = _table(decision)
     elif _LEAF.fullmatch(decision):
-        answer = _recorded(int(decision), config, data)
+        answer = _recorded(int(decision), why, config, data)
     else:
         raise click.BadParameter("no such file, and no number of a leaf", param_hint="DECISION")
     if as_json:
@@ -121,15 +125,17 @@ def _name(file: str) -> str:
     return "standard input" if file == "-" else file
 
 
-def _recorded(position: int, config: Path, data: Path | None) -> Mapping[str, Any]:
-    """Open a leaf's record and tell its decision in the answer's names."""
+def _recorded(position: int, why: reading.Why | None, config: Path, data: Path | None) -> Mapping[str, Any]:
+    """Open a leaf's record, once who reads it is written down, and tell its decision in the answer's names."""
     from gateway import wiring  # noqa: PLC0415  # drivers: only where a store is asked
     from gateway.cli import recorded  # noqa: PLC0415
     from gateway.config import load  # noqa: PLC0415
 
     configuration = load(config, data=data)
     sealer = wiring.sealer(configuration.gateway.keys)
-    with recorded.opened(configuration) as views:
+    asked = {"leaf": position}
+    written = reading.released(configuration, why, "purpose explain", asked, duty=wiring.Duty.ARCHIVIST)
+    with written, recorded.opened(configuration) as views:
         answer = recorded.answer(views, sealer, position)
     if answer is None:
         output.progress().print("the log has no decision at that number", style="bold red")

@@ -1,7 +1,8 @@
 """What a leaf of the log tells, for a person who may know: the decision in the names of `answers.answer`.
 
 The record is sealed. It is opened with the installation's own key, proved to be the one that the log's entry commits
-to, and only then read; whoever runs this holds both key and store, as for any sealed thing here.
+to, and only then read; whoever runs this holds both key and store, as for any sealed thing here, and has said why
+before (`reading`).
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(configuration: Configuration) -> Iterator[DispatchViews]:
-    """Open the store as its owner: nobody else's role reads what is sealed."""
+    """Open the store as its archivist, who reads what is sealed; who does is written down before (`cli.reading`)."""
     from gateway import wiring  # noqa: PLC0415  # drivers
     from gateway.store.dispatch_views import DispatchViews  # noqa: PLC0415
 
-    views = DispatchViews(wiring.place(configuration, wiring.Duty.OWNER))
+    views = DispatchViews(wiring.place(configuration, wiring.Duty.ARCHIVIST))
     try:
         yield views
     finally:
@@ -52,6 +53,8 @@ def answer(views: DispatchViews, sealer: Sealer, position: int) -> Mapping[str, 
     sealed, entries = found
     records = sealer.open(sealed, [one.hash for one in entries]).records
     salt, record = records[[one.position for one in entries].index(position)]
+    if not record:
+        return None
     leaf.check(entry.entry, salt=salt, record=record)
     return _told(_read(record))
 
@@ -68,7 +71,8 @@ def _sealed(views: DispatchViews, entry: Entry) -> tuple[Sealed, list[Entry]] | 
     for step in () if dispatch is None else views.sealed(dispatch):
         if any(one.position == entry.position for one in step.leaves):
             return step.sealed, list(step.leaves)
-    return None
+    reviewed = views.sealed_review(entry.position)
+    return None if reviewed is None else (reviewed, [entry])
 
 
 def _read(record: bytes) -> Mapping[str, Any]:
@@ -79,8 +83,11 @@ def _read(record: bytes) -> Mapping[str, Any]:
 
 
 def _told(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return a record of a decision, or of what we meant to disclose, in the answer's names."""
-    if record.get("kind") not in {leaf.Kind.DECISION, leaf.Kind.INTENT}:
+    """Return a record of a decision, of what we meant to disclose or what people decided, in the answer's names."""
+    kind = record.get("kind")
+    if kind not in {leaf.Kind.DECISION, leaf.Kind.INTENT, leaf.Kind.REVIEW}:
+        return None
+    if kind == leaf.Kind.REVIEW and record["outcome"] is None:  # the law was not asked again
         return None
     period = record.get("period")
     return {

@@ -4,6 +4,9 @@ Who answers is the user of the operating system that runs the command, in the ro
 (`[reviewers]` in gateway.toml). An answer is written down with its reason and carried out by the gateway that runs, so
 that the leaf, the event and the news to whoever asked are committed with it. What waits is personal data: it is shown
 for a purpose to those who may answer, and that is written down.
+
+Who approves what another has answered says which answer that is: its fingerprint, which `show` prints. At a terminal
+the answer is shown and the fingerprint is its own. So nobody approves what was withdrawn meanwhile for something else.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli import exits, options, output
+from gateway.cli import exits, options, output, reading
 from gateway.cli.person import me, roles
 
 if TYPE_CHECKING:
@@ -133,7 +136,9 @@ def show(*, number: int, content: bool, purpose: str | None, config: Path, data:
 
 def _content(configuration: Configuration, reviews: StoredReviews, one: Review, purpose: str) -> Sequence[Shown]:
     """Return what waits, once it is written down who looks and why."""
-    from gateway.review import Act, Action  # noqa: PLC0415  # not needed for --help
+    from gateway.audit.reading import Purpose  # noqa: PLC0415  # not needed for --help
+    from gateway.review import Act, Action  # noqa: PLC0415
+    from gateway.wiring import Duty  # noqa: PLC0415
     from gateway.wiring.content import content  # noqa: PLC0415
 
     by = me()
@@ -148,7 +153,11 @@ def _content(configuration: Configuration, reviews: StoredReviews, one: Review, 
     if verdict.refused:
         output.progress().print(f"review {one.id}: {verdict.refused}", markup=False)
         click.get_current_context().exit(exits.Exit.REFUSED)
-    return content(configuration, one)
+    # The step tells those who answer and operate; what is opened under seal stands in the log of readings too.
+    why = reading.Why(purpose=Purpose.GRANSKNING, case=f"review {one.id}")
+    asked: dict[str, int | str | None] = {"review": one.id, "role": one.role, "reason": act.reason}
+    with reading.released(configuration, why, "review show", asked, duty=Duty.REVIEWER):
+        return content(configuration, one, act.roles)
 
 
 def _answering(name: str, done: str, text: str, *, permits: bool = False) -> click.Command:
@@ -196,17 +205,57 @@ def _answering(name: str, done: str, text: str, *, permits: bool = False) -> cli
 
 @command.command("approve")
 @_numbers
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="FINGERPRINT",
+    help="The answer that you have seen, as `show` prints it; one for each REVIEW. At a terminal you are asked.",
+)
 @_wait
 @options.config
 @options.data
 @options.as_json
-def approve(*, numbers: tuple[int, ...], wait: float, config: Path, data: Path | None, as_json: bool) -> None:
+def approve(  # options
+    *, numbers: tuple[int, ...], answers: tuple[str, ...], wait: float, config: Path, data: Path | None, as_json: bool
+) -> None:
     """Agree to what another person has answered. Refused: the exit code is 1; not yet carried out: 4."""
     from gateway.review import Action  # noqa: PLC0415  # not needed for --help
 
     with _opened(config, data, answering=True) as (configuration, reviews):
-        lines = _acted(configuration, reviews, numbers, wait, action=Action.APPROVE)
+        if not answers:
+            numbers, answers = _agreed(reviews, numbers)
+        lines = _acted(configuration, reviews, numbers, wait, action=Action.APPROVE, seen=answers)
     _told(lines, "approved", as_json=as_json)
+
+
+def _agreed(reviews: StoredReviews, numbers: Sequence[int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Show each answer that waits; return the reviews without those not agreed to, and the others' fingerprints."""
+    if not output.asks():
+        raise click.UsageError("--answer FINGERPRINT is needed: `gateway review show REVIEW` prints it")
+    left, seen = [], []
+    for number in dict.fromkeys(numbers):
+        one = reviews.review(number)
+        if one is None or one.asked is None or one.fingerprint is None:
+            left.append(number)  # to be refused, with the reason
+            continue
+        said = one.asked
+        fields = "all that may by law" if said.fields is None else ", ".join(said.fields)
+        lines = (
+            f"review {number}: {said.by} as {said.role} answered {said.answer}",
+            f"  at: {said.at.isoformat(timespec='seconds')}",
+            f"  fields: {fields}",
+            f"  reason: {said.reason}",
+            *((f"  balancing: {said.note}",) if said.note else ()),
+        )
+        for line in lines:
+            output.progress().print(line, markup=False)
+        if click.confirm("Do you agree?", err=True):
+            left.append(number)
+            seen.append(one.fingerprint)
+    if not left:
+        raise click.Abort
+    return tuple(left), tuple(seen)
 
 
 @command.command("withdraw")
@@ -333,6 +382,7 @@ def _line(one: Review) -> dict[str, output.Json]:
         "answer": None if one.answer is None else one.answer.value,
         "fields": None if one.fields is None else list(one.fields),
         "asked_by": one.asked_by,
+        "fingerprint": one.fingerprint,
         "leaf": one.leaf,
         "outcome": one.outcome,
     }
@@ -350,9 +400,10 @@ def _readable(one: Shown) -> dict[str, output.Json]:
     return {
         "record": one.record,
         "information": one.information,
-        "person": one.person.number,
+        "person": None if one.person is None else one.person.number,
         "fields": dict(one.fields),
         "forbidden": list(one.forbidden),
+        "withheld": [{"field": each.field, "reason": each.reason} for each in one.withheld],
     }
 
 

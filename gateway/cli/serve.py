@@ -58,7 +58,7 @@ def command(config: Path, data: Path | None, workers: int | None, port: int | No
     logs.configure()
     configuration = _load(config, data, port)
     roles = frozenset(wiring.Role(name) for name in names) or wiring.EVERYTHING
-    if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER, wiring.Role.RELEASER}:  # these never look at the log
+    if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER, wiring.Role.RELEASER, wiring.Role.GALLRING}:  # no log
         wiring.guarded(configuration)
     if wiring.Role.FRONT not in roles:
         sys.exit(_behind(configuration, roles, partial(_load, config, data, port)))
@@ -124,7 +124,7 @@ def _reload(
     background: wiring.Background, again: Callable[[], Configuration], alarm: Callable[[IntegrityError], None]
 ) -> None:
     """Have dispatcher and releaser go by a new configuration; the other roles keep theirs until a restart."""
-    if background.sending is None and background.releasing is None:
+    if background.sending is None and background.releasing is None and background.gallring is None:
         return
     try:
         configuration = again()

@@ -12,6 +12,7 @@ from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
     from gateway.config import Configuration
+    from gateway.store.place import Place
 
 
 @click.group(name="store", help="Bring the store to this program's schema; move it to PostgreSQL.")
@@ -26,18 +27,37 @@ def command() -> None:
 def upgrade(config: Path, data: Path | None, *, as_json: bool) -> None:
     """Bring the schema to what this program knows, and on PostgreSQL give every role its permissions again.
 
-    Stop the gateway first. It may be run again; what is there already stays as it is.
+    A store that is older than the log of readings is given that, empty and signed, for which the checkpoint key must be
+    there. Stop the gateway first. It may be run again; what is there already stays as it is.
     """
-    from gateway.store import steps  # noqa: PLC0415  # drivers: not needed for --help
+    from gateway import wiring  # noqa: PLC0415  # drivers: not needed for --help
+    from gateway.store import steps  # noqa: PLC0415
     from gateway.store.place import Duty, placed  # noqa: PLC0415
 
     configuration = _load(config, data)
     place = placed(configuration.services, configuration.gateway.store.path, Duty.OWNER)
-    place.upgrade()
+    wiring.upgraded(configuration, place, wiring.SystemClock())
+    behind = _behind(place)
     if as_json:
-        output.document({"store": configuration.services.store, "schema": steps.REVISION})
+        more: dict[str, output.Json] = {} if behind is None else {"trail": behind}
+        output.document({"store": configuration.services.store, "schema": steps.REVISION, **more})
     else:
         output.results().print(f"the store has schema {steps.REVISION}", markup=False)
+    if behind is not None:
+        output.progress().print(behind, style="bold yellow", markup=False, soft_wrap=True)
+
+
+def _behind(place: Place) -> str | None:
+    """Say which leaves auditors cannot be answered about yet."""
+    from gateway.store import tracing  # noqa: PLC0415
+
+    session = place.open()
+    try:
+        with session.translated():
+            gap = tracing.gap(session)
+    finally:
+        session.close()
+    return None if gap is None else f"{tracing.told(gap)}, and auditors are answered nothing before: {tracing.MEND}"
 
 
 @command.command("partition")
@@ -83,8 +103,10 @@ def copy(config: Path, data: Path | None, *, as_json: bool) -> None:
     if settings is None:
         raise ConfigError(f"{gateway.data / 'services.toml'}: [postgresql]: not there; it says where to copy to")
     progress = output.progress()
+    source = SqlitePlace(gateway.store.path)
+    wiring.upgraded(configuration, source, wiring.SystemClock())
     report = copying.copy(
-        SqlitePlace(gateway.store.path),
+        source,
         PostgresPlace(settings=settings, duty=Duty.OWNER, folder=gateway.store.path),
         key=wiring.checkpoint_key(configuration),
         clock=wiring.SystemClock(),

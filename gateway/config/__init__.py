@@ -19,7 +19,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from gateway.config import files, register
+from gateway.config import retention as retaining
 from gateway.config.law import Basis, Information, Lagrum, Model, Review
+from gateway.config.retention import Rule
 from gateway.dispatch import AskerId
 from gateway.errors import ConfigError
 from gateway.message import Category, ContractId, PartnerId
@@ -90,10 +92,39 @@ class Keys(Model):
     receipt_rsa_next: Next | None = None
     sealing: Path
     """32 bytes: the key-encryption key."""
+    sealing_former: tuple[Path, ...] = ()
+    """Those that sealed before it: they open what they sealed, and seal nothing more."""
     pseudonym: Path
     """32 bytes: keys the pseudonyms of persons."""
     checkpoint: Path
     """PEM, private Ed25519: signs checkpoints."""
+
+
+class Witnesses(Model):
+    """Who cosigns the log's checkpoints (C2SP tlog-witness)."""
+
+    policy: Path | None = None
+    """C2SP tlog-policy: the witnesses, where each is asked, and the quorum. None: nobody witnesses."""
+    interval: Seconds = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=10))
+    """Between two checkpoints that witnesses are asked about."""
+    timeout: Seconds = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=10))
+    """For one question to one of them."""
+    maximum_absence: Seconds = timedelta(minutes=15)
+    """Within which a checkpoint has its quorum. Beyond it is an alarm; nothing is held up."""
+    anchors: Path | None = None
+    """Whom witnesses with https are believed by (PEM). None: the machine's own authorities."""
+
+
+class Stamps(Model):
+    """Who stamps each day's last checkpoint (RFC 3161)."""
+
+    authority: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Its address. Empty: nobody stamps."""
+    anchors: Path | None = None
+    """Certificates that its tokens are believed by (PEM)."""
+    timeout: Seconds = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=10))
+    maximum_delay: Seconds = timedelta(hours=12)
+    """After the day's end, within which its stamp is there. Beyond it is an alarm; nothing is held up."""
 
 
 class Audit(Model):
@@ -106,6 +137,8 @@ class Audit(Model):
     interval: Seconds = timedelta(seconds=1)
     maximum_merge_delay: Seconds = timedelta(seconds=60)
     """Within which a leaf promised in a receipt is in a signed checkpoint."""
+    witnesses: Witnesses = Witnesses()
+    stamps: Stamps = Stamps()
 
 
 class Store(Model):
@@ -130,6 +163,17 @@ class Sending(Model):
     """Attempts at the same time, over all partners."""
 
 
+class Gallring(Model):
+    """What is destroyed when it has been kept long enough (SFB 114 kap. 15 §)."""
+
+    rules: Path | None = None
+    """`retention.toml`; without it nothing is ever due."""
+    enabled: bool = False
+    """Whether a process that serves destroys by itself. By hand: `gateway gallring run`."""
+    hour: int = Field(default=2, ge=0, le=23)
+    """The Swedish hour in which it does: on the embedded store everybody waits while the files are made anew."""
+
+
 class Gateway(Model):
     """`config/gateway.toml`, paths made absolute."""
 
@@ -150,6 +194,7 @@ class Gateway(Model):
     audit: Audit
     store: Store
     sending: Sending = Sending()
+    gallring: Gallring = Gallring()
     reviewers: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")], str] = {}
     """Role -> the group of the operating system whose members have it: who may answer what waits for a person."""
 
@@ -205,8 +250,12 @@ class Configuration(Model):
     """Words in element names that give away what an unknown element holds."""
     reviews: tuple[Review, ...] = ()
     """Who answers what only a person may decide. Where no row does, the strictest answer holds (`privacy.referral`)."""
+    test_numbers: frozenset[str] = frozenset()
+    """Official test numbers: whom alone a test may be about."""
     queues: tuple[Queue, ...]
     askers: Mapping[AskerId, Asker]
+    retention: tuple[Rule, ...] = ()
+    """The rules of gallring, in the file's order. They are no law that decides, so `policy` is not of them."""
     services: Services = Services()
     """Servers in the place of embedded drivers, from `services.toml` in the `data` folder."""
     policy: str
@@ -215,7 +264,12 @@ class Configuration(Model):
     """The files of law as they were read, by name: what `policy` is the hash of."""
 
 
-_OF_THE_CONFIGURATION = {"": ("schemas", "partners", "law", "queues", "askers", "data")}
+_OF_THE_CONFIGURATION = {
+    "": ("schemas", "partners", "law", "queues", "askers", "data"),
+    "gallring": ("rules",),
+}
+_OF_THE_AUDIT = {"witnesses": ("policy", "anchors"), "stamps": ("anchors",)}
+"""What others are believed by is the same for every machine, and no secret."""
 _OF_THE_DATA = {
     "listen": ("certificate", "key"),
     "keys": tuple(Keys.model_fields),
@@ -257,6 +311,9 @@ def _located(value: str, folder: Path, key: str) -> Path | Token:
 def _gateway(path: Path, data: Path | None) -> Gateway:
     table = files.table(path)
     _absolute(table, _OF_THE_CONFIGURATION, path.parent)
+    audit = table.get("audit")
+    if isinstance(audit, dict):
+        _absolute(audit, _OF_THE_AUDIT, path.parent)
     if data is not None:
         table["data"] = str(data.resolve())
     folder = table.get("data")
@@ -321,8 +378,10 @@ def load(path: Path, *, data: Path | None = None) -> Configuration:
         places=law.places,
         categories=law.categories,
         reviews=law.reviews,
+        test_numbers=law.test_numbers,
         queues=files.rows(gateway.queues, "queue", Queue),
         askers=_askers(gateway.askers),
+        retention=() if gateway.gallring.rules is None else retaining.read(gateway.gallring.rules),
         services=_services(gateway.data),
         policy=law.policy,
         files=law.files,

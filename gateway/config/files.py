@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -23,16 +25,25 @@ def content(path: Path) -> bytes:
 
 
 def table(path: Path) -> dict[str, object]:
-    """Return a file's tables. Raises ConfigError where it cannot be read or is not TOML."""
-    return parsed(content(path), path)
+    """Return a file's tables, the caller's own. Raises ConfigError where it cannot be read or is not TOML."""
+    return deepcopy(parsed(content(path), path))
 
 
 def parsed(data: bytes, path: Path) -> dict[str, object]:
-    """Return the tables of a file that has been read. Raises ConfigError where it is not TOML."""
+    """Return the tables of a file that has been read; what is in them is everybody's, and nobody changes it.
+
+    Raises ConfigError where it is not TOML.
+    """
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return dict(_loaded(data))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
+
+
+@lru_cache(maxsize=128)
+def _loaded(data: bytes) -> dict[str, object]:
+    """Read a file once for as long as it says the same: reading the register is most of reading a configuration."""
+    return tomllib.loads(data.decode("utf-8"))
 
 
 def build(kind: type[_M], data: object, where: str) -> _M:

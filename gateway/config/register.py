@@ -5,6 +5,7 @@
     information.toml   kinds of information that no contract carries; may be left out
     categories.toml    the words that give categories away
     reviews.toml       who answers what only a person may decide; left out, the strictest answer to every question holds
+    testnummer.toml    Skatteverket's published test numbers, which alone a test may be about; left out, there are none
 
 Files are read in the order of their names, and the rows of a file as they stand: that is the order in which bases about
 one kind are tried. Every `*.toml` below the folder is in the hash, by its name there and its digest: no byte of the law
@@ -17,7 +18,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from gateway.config import files
 from gateway.config.law import Basis, Information, Lagrum, Model, Review
@@ -25,14 +28,24 @@ from gateway.errors import ConfigError
 from gateway.message import Category
 
 _INFORMATION, _CATEGORIES, _REVIEWS = "information.toml", "categories.toml", "reviews.toml"
+_NUMBERS = "testnummer.toml"
+_ALONE = (_INFORMATION, _CATEGORIES, _REVIEWS, _NUMBERS)
 _FOLDERS = {"lagrum": "<act>", "bases": "<partner>"}
 """Folder -> what its files are called."""
 
 _R = TypeVar("_R", Lagrum, Basis, Information, Review)
 
+Number = Annotated[str, Field(pattern=r"^(18|19|20)[0-9]{10}$")]
+"""With its century, twelve digits."""
+
 
 class _Categories(Model):
     words: Mapping[str, Category]
+
+
+class _Numbers(Model):
+    personnummer: tuple[Number, ...] = ()
+    samordningsnummer: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,8 @@ class Register:
     categories: Mapping[str, Category]
     reviews: tuple[Review, ...]
     """In the file's order: where several reasons meet, the first names the role."""
+    test_numbers: frozenset[str]
+    """Official test numbers, twelve digits."""
     places: Mapping[str, str]
     """Row (its `key`) -> file and number: `basis IN-BANK-01@2025-12-01` -> `bases/banker.toml: [[basis]] 2`."""
     policy: str
@@ -98,6 +113,7 @@ def parsed(law: Mapping[str, bytes], folder: Path) -> Register:
         information=tuple(reading.rows(_INFORMATION, "information", Information)) if _INFORMATION in law else (),
         categories=files.build(_Categories, reading.table(_CATEGORIES), str(folder / _CATEGORIES)).words,
         reviews=_reviews(reading) if _REVIEWS in law else (),
+        test_numbers=_numbers(reading) if _NUMBERS in law else frozenset(),
         places=reading.places,
         policy=policy(law),
         files=dict(law),
@@ -112,15 +128,20 @@ def _reviews(reading: _Reading) -> tuple[Review, ...]:
     return rows
 
 
+def _numbers(reading: _Reading) -> frozenset[str]:
+    read_ = files.build(_Numbers, reading.table(_NUMBERS), str(reading.folder / _NUMBERS))
+    return frozenset(read_.personnummer + read_.samordningsnummer)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Return every file of law by its name in the folder, in order of name. Raises ConfigError."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.toml")}
     for name, path in found.items():
         parts = name.split("/")
-        if name not in {_INFORMATION, _CATEGORIES, _REVIEWS} and not (len(parts) == 2 and parts[0] in _FOLDERS):  # noqa: PLR2004
+        if name not in _ALONE and not (len(parts) == 2 and parts[0] in _FOLDERS):  # noqa: PLR2004
             raise ConfigError(
                 f"{path}: is no part of the register of law; move its rows to lagrum/<act>.toml, bases/<partner>.toml, "
-                f"{_INFORMATION}, {_CATEGORIES} or {_REVIEWS}, or take it away"
+                f"{', '.join(_ALONE)}, or take it away"
             )
     return {name: files.content(found[name]) for name in sorted(found)}
 

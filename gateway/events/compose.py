@@ -287,8 +287,11 @@ def event(  # noqa: PLR0913  # the record, its leaf, and where it goes
     leaf: LeafHash,
     routes: Routes,
     asked: Queued | None = None,
+    related: tuple[Pseudonym, ...] = (),
 ) -> Event:
     """Compose the event of one permitted record; `asked` is the question it answers, if one was asked.
+
+    `related` are those whom it names beside its person.
 
     Raises:
         IntegrityError: the decision is no PERMIT, or of a basis that these routes do not know.
@@ -318,7 +321,7 @@ def event(  # noqa: PLR0913  # the record, its leaf, and where it goes
         body = orjson.dumps(attributes, option=_CANONICAL)
     except orjson.JSONEncodeError:
         raise ContractError(codes.CONTRACT_CONTENT, f"record {decision.record}: a number beyond 2^53-1") from None
-    return Event(id=id_, type=route.type, partition=pseudonym, queues=route.queues, body=body)
+    return Event(id=id_, type=route.type, partition=pseudonym, queues=route.queues, body=body, related=related)
 
 
 @lru_cache(maxsize=1024)

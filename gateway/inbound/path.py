@@ -10,6 +10,7 @@ Everything before the commit is here, synchronous and without IO. What happens a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,8 +42,8 @@ from gateway.message import (
     Valid,
 )
 from gateway.ports import Protections
-from gateway.privacy import law, purpose, referral
-from gateway.review import QUARANTINE, RELEASED, Kind, Opening
+from gateway.privacy import law, protected, purpose, referral
+from gateway.review import PROTECTED, QUARANTINE, RELEASED, Kind, Opening
 from gateway.soap import envelope
 from gateway.trust import chain, keys, peer, pseudonym, receipt, sealing, signature
 
@@ -84,6 +85,7 @@ def prepare(received: Received, rules: Rules) -> Ready | Refusal:
     admitted = peer.admit(received, rules.trust)
     named = pseudonym.Named(rules.pseudonyms)
     provenance: Provenance | None = None
+    valid: Valid | None = None
     try:
         parsed = envelope.parse(admitted, rules.limits)
         verified = signature.verify(parsed, rules.trust, rules.limits)
@@ -92,7 +94,10 @@ def prepare(received: Received, rules: Rules) -> Ready | Refusal:
         permitted = purpose.permit(valid, rules.law, rules.known(named))
         return _ready(permitted, rules, named)
     except RejectedError as error:
-        return _refusal(admitted, error, rules, provenance)
+        asked = None
+        if valid is not None and provenance is not None and error.code is codes.PURPOSE_QUARANTINED:
+            asked = _quarantine(valid, admitted, rules, named)
+        return _refusal(admitted, error, rules, provenance, asked)
 
 
 def refuse(received: Received, error: RejectedError, rules: Rules) -> Refusal:
@@ -132,7 +137,14 @@ def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named, *, besi
         leaves.append(entry)
         if decision.outcome is Outcome.PERMIT:
             events.append(
-                compose.event(permitted, decision, pseudonym=pseudonym_, leaf=entry.hash, routes=rules.routes)
+                compose.event(
+                    permitted,
+                    decision,
+                    pseudonym=pseudonym_,
+                    leaf=entry.hash,
+                    routes=rules.routes,
+                    related=tuple([named.of(one) for one in decision.related]),
+                )
             )
         known += learned(decision, pseudonym_)
     return Ready(
@@ -143,11 +155,13 @@ def _ready(permitted: Permitted, rules: Judging, named: pseudonym.Named, *, besi
         sealed=rules.sealer.seal(permitted.evidence, leaves),
         events=tuple(events),
         learned=tuple(known),
-        reviews=tuple(_waiting(permitted, rules, beside)),
+        reviews=tuple(_waiting(permitted, rules, named, beside)),
     )
 
 
-def _waiting(permitted: Permitted, rules: Judging, beside: tuple[str, ...]) -> Iterator[Opening]:
+def _waiting(
+    permitted: Permitted, rules: Judging, named: pseudonym.Named, beside: tuple[str, ...]
+) -> Iterator[Opening]:
     """Yield what a person is asked of each record that is REFERred; `beside` is asked, or told, of all of them."""
     source = permitted.provenance
     origin = referral.Origin(
@@ -162,6 +176,7 @@ def _waiting(permitted: Permitted, rules: Judging, beside: tuple[str, ...]) -> I
                 source.received_at,
                 leaf=place,
                 record=decision.record,
+                persons=referral.concerned(decision.record, decision.person, decision.related, named.of),
             )
 
 
@@ -169,7 +184,13 @@ def _outcome(decision: Decision) -> RecordOutcome:
     return RecordOutcome(position=decision.record, outcome=decision.outcome, code=purpose.coarse(decision))
 
 
-def _refusal(admitted: Admitted, error: RejectedError, rules: Rules, provenance: Provenance | None = None) -> Refusal:
+def _refusal(
+    admitted: Admitted,
+    error: RejectedError,
+    rules: Rules,
+    provenance: Provenance | None = None,
+    asked: Opening | None = None,
+) -> Refusal:
     quarantined = isinstance(error, PurposeError) and error.code is codes.PURPOSE_QUARANTINED
     entry = leaf.refused(admitted, error, policy=rules.law.policy, salt=rules.random(leaf.SALT))
     evidence = admitted.received.body if quarantined else b""
@@ -181,18 +202,22 @@ def _refusal(admitted: Admitted, error: RejectedError, rules: Rules, provenance:
         leaf=entry,
         sealed=rules.sealer.seal(evidence, [entry]),
         quarantined=quarantined,
-        review=_quarantine(admitted, rules) if quarantined else None,
+        review=asked if quarantined else None,
         provenance=provenance if quarantined else None,
     )
 
 
-def _quarantine(admitted: Admitted, rules: Rules) -> Opening:
-    """Ask what becomes of a message with what may not come this way."""
+def _quarantine(valid: Valid, admitted: Admitted, rules: Rules, named: pseudonym.Named) -> Opening:
+    """Ask what becomes of a message with what may not come this way; and of whom, where somebody is protected."""
     received = admitted.received
+    asked = (QUARANTINE, PROTECTED) if protected.anybody(valid.records, rules.known(named)) else (QUARANTINE,)
     origin = referral.Origin(
         partner=admitted.partner,
         organisation=admitted.organisation,
         contract=received.contract,
         policy=rules.law.policy,
     )
-    return rules.referrals.opening(Kind.QUARANTINE, (QUARANTINE,), origin, received.at)
+    persons = itertools.chain.from_iterable(
+        referral.concerned(one.position, one.person, one.related, named.of) for one in valid.records
+    )
+    return rules.referrals.opening(Kind.QUARANTINE, asked, origin, received.at, persons=tuple(persons))

@@ -43,7 +43,7 @@ from gateway.message import (
     Sealed,
     Valid,
 )
-from gateway.privacy import purpose, referral
+from gateway.privacy import protected, purpose, referral
 from gateway.review import Action, Answer, Answered, Kind, Opening, Said, State
 from gateway.trust import pseudonym
 
@@ -65,7 +65,7 @@ class Done:
     events: tuple[Event, ...] = field(default=(), repr=False)
     learned: tuple[Learned, ...] = field(default=(), repr=False)
     opens: tuple[Opening, ...] = ()
-    """What must be asked now, of the same."""
+    """What must be asked now, of the same, and about the same persons: the store knows them."""
     ready: Ready | None = field(default=None, repr=False)
     """A released message: accepted in this transaction, unless the same is accepted already."""
     rest: Sealed | None = field(default=None, repr=False)
@@ -117,7 +117,7 @@ def settle(waiting: Waiting, rules: path.Judging, at: datetime, answers: Answers
             person = _whose(waiting, rules)
             return _done(waiting, Action.DENY, rules, at, person=person)
         case Answer.RELEASE:
-            return _released(waiting, rules, at)
+            return _released(waiting, said, rules, at)
         case Answer.DESTROY:
             return _done(waiting, Action.DESTROY, rules, at, rest=_rest(waiting, rules))
         case _:
@@ -159,7 +159,7 @@ def _permitted(waiting: Waiting, said: Said, rules: path.Judging, at: datetime, 
         at=at,
         record=waiting.record,
         answered=Answered(
-            reasons=frozenset(waiting.reasons), fields=said.fields, basis=waiting.basis, lagrum=waiting.lagrum
+            reasons=_answered(waiting, said), fields=said.fields, basis=waiting.basis, lagrum=waiting.lagrum
         ),
         asked=None if asked is None else asked.command,
     )
@@ -197,7 +197,10 @@ def _passed(  # noqa: PLR0913  # the record, what was decided of it, and where i
             return _done(waiting, Action.DENY, rules, at, person=decision.person, decision=decision)
     entry = _leaf(waiting, State.PERMITTED, rules, at, person=decision.person, decision=decision)
     person = rules.pseudonyms.of(decision.person)
-    event = compose.event(permitted, decision, pseudonym=person, leaf=entry.hash, routes=routes, asked=asked)
+    related = tuple([rules.pseudonyms.of(one) for one in decision.related])
+    event = compose.event(
+        permitted, decision, pseudonym=person, leaf=entry.hash, routes=routes, asked=asked, related=related
+    )
     return Done(
         review=waiting.number,
         follows=waiting.step,
@@ -209,6 +212,15 @@ def _passed(  # noqa: PLR0913  # the record, what was decided of it, and where i
         events=(event,),
         learned=learned,
     )
+
+
+def _answered(waiting: Waiting, said: Said) -> frozenset[str]:
+    """Return the questions that a yes answers: what was asked, and of a protected person where the review had moved.
+
+    Then another role than the one that was first asked has answered it, knowing that, and by two people.
+    """
+    moved = said.role not in {"", waiting.role} and said.second is not None
+    return frozenset((*waiting.reasons, *((review.PROTECTED,) if moved else ())))
 
 
 def _asked_anew(
@@ -244,13 +256,25 @@ def _whose(waiting: Waiting, rules: path.Judging) -> Person | None:
 # --- a quarantined message --------------------------------------------------------------------------------------------
 
 
-def _released(waiting: Waiting, rules: path.Judging, at: datetime) -> Done:
+def _released(waiting: Waiting, said: Said, rules: path.Judging, at: datetime) -> Done:
     try:
-        ready = path.released(reading.message(waiting, rules), rules, at)
+        valid = reading.message(waiting, rules)
+        if review.PROTECTED not in _answered(waiting, said) and protected.anybody(
+            valid.records, rules.known(pseudonym.Named(rules.pseudonyms))
+        ):
+            return _protected_since(waiting, rules, at)
+        ready = path.released(valid, rules, at)
     except RejectedError as error:
         left = (error.code.name,)
         return _done(waiting, Action.OVERTAKE, rules, at, left=left, opens=(_again(waiting, rules, at),))
     return _done(waiting, Action.RELEASE, rules, at, ready=ready, rest=_rest(waiting, rules))
+
+
+def _protected_since(waiting: Waiting, rules: path.Judging, at: datetime) -> Done:
+    """Ask anew, of those who handle protected identities: what was answered before anybody knew does not hold."""
+    asked = (review.PROTECTED, *waiting.reasons)
+    opening = rules.referrals.opening(Kind.QUARANTINE, asked, _origin(waiting, rules), at)
+    return _done(waiting, Action.OVERTAKE, rules, at, left=asked, opens=(opening,))
 
 
 def _rest(waiting: Waiting, rules: path.Judging) -> Sealed:
@@ -324,7 +348,7 @@ def _leaf(  # noqa: PLR0913  # each is a fact of the leaf
         kind=waiting.kind,
         state=state,
         asked=waiting.reasons,
-        role=waiting.role,
+        role=waiting.role if waiting.said is None else waiting.said.role or waiting.role,
         laws=waiting.laws,
         said=waiting.said,
         partner=waiting.partner,

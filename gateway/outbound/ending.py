@@ -166,6 +166,7 @@ def _leaf(queued: Queued, held: Held, end: End, rules: Rules, at: datetime) -> l
             policy=rules.law.policy,
             at=at,
             pseudonym=pseudonym,
+            keyed=rules.keyed(queued),
             salt=rules.random(leaf.SALT),
         )
         return [stopped]

@@ -103,6 +103,7 @@ def compose(permitted: Permitted, courier: Courier, rules: Rules, at: datetime) 
         digest=digest,
         at=at,
         pseudonym=person,
+        keyed=rules.keyed(queued),
         salt=rules.random(leaf.SALT),
     )
     return Composed(
@@ -252,7 +253,15 @@ def deliver(answered: Answered, held: Held, rules: Rules, at: datetime) -> Deliv
         if decision.outcome is Outcome.PERMIT:
             serves(queue, routes, decision)
             told.append(
-                events.event(permitted, decision, pseudonym=person, leaf=entry.hash, routes=routes, asked=queued)
+                events.event(
+                    permitted,
+                    decision,
+                    pseudonym=person,
+                    leaf=entry.hash,
+                    routes=routes,
+                    asked=queued,
+                    related=tuple([named.of(one) for one in decision.related]),
+                )
             )
         if decision.learned is not None:
             learned.append(Learned(person=person, protection=decision.learned, stated_at=decision.stated_at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -234,8 +234,21 @@ class Mailboxes(Protocol):
     Whatever is in none of `boxes` is not there: whether another has it makes no difference (GW-MAILBOX-UNKNOWN).
     """
 
-    def waiting(self, boxes: Sequence[Box], at: datetime, *, limit: int, after: DispatchId | None = None) -> Page:
-        """Return what may be fetched, oldest first. Raises ContractError: UNKNOWN, there is no such `after`."""
+    def waiting(  # noqa: PLR0913  # what is asked for, and who may still have it
+        self,
+        boxes: Sequence[Box],
+        at: datetime,
+        *,
+        limit: int,
+        after: DispatchId | None = None,
+        stopped: Callable[[Held], Step | None],
+        known: Callable[[Pseudonym | None], Hashable],
+    ) -> Page:
+        """Return what may be fetched, oldest first. Raises ContractError: UNKNOWN, there is no such `after`.
+
+        What nobody has fetched is judged by `stopped`; what may not go any more is withdrawn, and not listed. `known`
+        tells all that it is judged by, but for the dispatch itself: it need not be judged again by the same.
+        """
         ...
 
     def fetch(self, boxes: Sequence[Box], dispatch: DispatchId, at: datetime, take: Callable[[Held], Step]) -> Held:
@@ -246,10 +259,17 @@ class Mailboxes(Protocol):
         ...
 
     def acknowledge(
-        self, boxes: Sequence[Box], dispatch: DispatchId, digest: Digest, end: Callable[[Held], Step]
+        self,
+        boxes: Sequence[Box],
+        dispatch: DispatchId,
+        digest: Digest,
+        end: Callable[[Held], Step],
+        *,
+        stopped: Callable[[Held], Step | None],
     ) -> Acknowledged:
         """Write the step that `end` makes of a dispatch with its sealed `command`. Again is the first one's facts.
 
-        Raises ContractError: UNKNOWN as `fetch`; UNFETCHED; DIGEST, it is not that of what was fetched.
+        Raises ContractError: UNKNOWN as `fetch`, and where `stopped` withdraws it; UNFETCHED; DIGEST, it is not that of
+        what was fetched.
         """
         ...

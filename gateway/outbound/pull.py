@@ -16,7 +16,7 @@ may open several mailboxes; they are then read as one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -26,7 +26,7 @@ from gateway.adapters.forsakringskassan import brevlada
 from gateway.adapters.forsakringskassan.brevlada import Acknowledging, Fetched, Fetching, Listing, Page, Request, Told
 from gateway.dispatch import DispatchId
 from gateway.errors import ConfigError, ContractError, IntegrityError, UnavailableError, UntrustedError
-from gateway.message import Admitted, Received, Verified
+from gateway.message import Admitted, Pseudonym, Received, Verified
 from gateway.outbound import mailbox
 from gateway.outbound.ports import Box, Held, Mailboxes, Step
 from gateway.outbound.rules import Rules
@@ -35,6 +35,7 @@ from gateway.outbound.walk import still
 from gateway.partners import Mailbox
 from gateway.soap import envelope
 from gateway.soap.fault import MEDIA
+from gateway.swedish import swedish_day
 from gateway.trust import peer, signature, signing
 from gateway.trust.receipt import LIFETIME
 
@@ -101,7 +102,7 @@ def certified(received: Received, rules: Rules) -> tuple[Admitted, ...]:
 def waiting(admitted: Sequence[Admitted], asked: Listing, rules: Rules, mailboxes: Mailboxes) -> Page:
     """Return what waits for a peer. Raises ContractError: GW-MAILBOX-UNKNOWN; UnavailableError."""
     at = admitted[0].received.at
-    return mailboxes.waiting([_box(one, rules) for one in admitted], at, limit=asked.limit, after=asked.after)
+    return _listed([_box(one, rules) for one in admitted], asked, at, rules, mailboxes)
 
 
 def fetch(admitted: Sequence[Admitted], dispatch: DispatchId, rules: Rules, mailboxes: Mailboxes) -> Fetched:
@@ -140,7 +141,7 @@ def _carried_out(
     at = verified.provenance.received_at
     match request:
         case Listing():
-            return mailboxes.waiting(boxes, at, limit=request.limit, after=request.after)
+            return _listed(boxes, request, at, rules, mailboxes)
         case Fetching():
             return _fetched(request.id, boxes, at, rules, mailboxes)
         case Acknowledging():
@@ -149,7 +150,22 @@ def _carried_out(
                 retention = _mailbox(held, rules).retention
                 return mailbox.acknowledge(held, verified.evidence, rules, at, retention=retention)
 
-            return mailboxes.acknowledge(boxes, request.id, request.digest, end)
+            return mailboxes.acknowledge(
+                boxes, request.id, request.digest, end, stopped=lambda found: _stopped(found, rules, at)
+            )
+
+
+def _listed(boxes: Sequence[Box], asked: Listing, at: datetime, rules: Rules, mailboxes: Mailboxes) -> Page:
+    day = swedish_day(at)
+
+    def known(person: Pseudonym | None) -> Hashable:
+        if person is None:
+            return None
+        return rules.law.policy, id(rules.law), day, rules.protections.status(person)
+
+    return mailboxes.waiting(
+        boxes, at, limit=asked.limit, after=asked.after, stopped=lambda found: _stopped(found, rules, at), known=known
+    )
 
 
 def _fetched(dispatch: DispatchId, boxes: Sequence[Box], at: datetime, rules: Rules, mailboxes: Mailboxes) -> Fetched:
@@ -163,16 +179,21 @@ def _fetched(dispatch: DispatchId, boxes: Sequence[Box], at: datetime, rules: Ru
 
 
 def _taken(held: Held, rules: Rules, at: datetime) -> Step:
-    """Return the step of a fetch: what nobody has fetched yet is judged once more, and withdrawn if it may not go now.
+    """Return the step of a fetch: what nobody has fetched yet is judged once more, and withdrawn if it may not go."""
+    stopped = _stopped(held, rules, at) if held.state is State.DEPOSITED else None
+    return stopped or mailbox.fetch(held, at)
+
+
+def _stopped(held: Held, rules: Rules, at: datetime) -> Step | None:
+    """Return the step that withdraws what may not go any more; None where it may.
 
     Whoever is protected since it was laid there, or has taken consent back, is not told of by it (OSL 21 kap. 3 §).
-    The partner hears what it hears of any id that is not there; whoever asked hears why.
+    The partner hears what it hears of any id that is not there, however it asks; whoever asked hears why.
     """
     try:
-        stopped = still(held, rules, at) if held.state is State.DEPOSITED else None
+        return still(held, rules, at)
     except ConfigError as error:  # whoever asked cannot be told now
         raise UnavailableError(codes.INTERNAL, error.detail) from None
-    return stopped or mailbox.fetch(held, at)
 
 
 def _mailbox(held: Held, rules: Rules) -> Mailbox:

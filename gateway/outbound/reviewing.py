@@ -32,7 +32,8 @@ def opening(queued: Queued, decision: Decision, held: Held, rules: Rules, at: da
         policy=rules.law.policy,
     )
     questions = referral.left(held.answered, decision)
-    return rules.referrals.opening(Kind.DISPATCH, questions, origin, at, until=held.expires)
+    persons = referral.concerned(0, queued.command.person, (), rules.pseudonyms.of)
+    return rules.referrals.opening(Kind.DISPATCH, questions, origin, at, until=held.expires, persons=persons)
 
 
 def of_answer(permitted: Permitted, rules: Rules, at: datetime) -> Iterator[Opening]:
@@ -45,7 +46,10 @@ def of_answer(permitted: Permitted, rules: Rules, at: datetime) -> Iterator[Open
         if decision.outcome is Outcome.REFER:
             origin_ = referral.of_record(decision, origin)
             questions = referral.questions(decision)
-            yield rules.referrals.opening(Kind.ANSWER, questions, origin_, at, leaf=place, record=decision.record)
+            persons = referral.concerned(decision.record, decision.person, decision.related, rules.pseudonyms.of)
+            yield rules.referrals.opening(
+                Kind.ANSWER, questions, origin_, at, leaf=place, record=decision.record, persons=persons
+            )
 
 
 def settling(asked: Asked, happening: Happening) -> tuple[Action, State]:
@@ -70,7 +74,7 @@ def leaf_of(queued: Queued, asked: Asked, state: State, rules: Rules, at: dateti
         kind=Kind.DISPATCH,
         state=state,
         asked=asked.reasons,
-        role=asked.role,
+        role=asked.role if asked.said is None else asked.said.role or asked.role,
         laws=asked.laws,
         said=asked.said,
         partner=queued.recipient.partner,

@@ -55,6 +55,11 @@ class Rules:
         """Return what tells what we know of a person's protected identity."""
         return lambda person: self.protections.status(named.of(person))
 
+    def keyed(self, queued: Queued) -> tuple[str, str | None]:
+        """Return the keyed hashes of a command's case and consent, for the log."""
+        command = queued.command
+        return self.pseudonyms.keyed(command.case.reference, command.consent.reference if command.consent else None)
+
     def queued(self, held: Held) -> Queued:
         """Open a dispatch's command, and return this recipient's part of it. Raises IntegrityError."""
         sealed = held.contents.get("command")

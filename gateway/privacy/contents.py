@@ -18,6 +18,8 @@ BULK: Final = 100
 is a search in disguise (SFB 114 kap. 12 and 13 §§; JO 370-1999). Not the law's own number."""
 _SHORTEST: Final = 10
 """Digits of a number that somebody may be known by: with its century or without."""
+_THEIRS: Final = frozenset({Direction.PARTNER_QUESTION, Direction.FK_ANSWER})
+"""Directions in which whoever is at the partner asks, or is answered."""
 _CARE: Final = frozenset({PartnerType.REGION, PartnerType.VARDGIVARE})
 _CARE_SECRECY: Final = "OSL-25-1"
 _PROPOSAL: Final = "decisionproposal"
@@ -34,8 +36,10 @@ def protection_known(request: Request, _rule: Rule, _setting: Setting) -> Findin
     On the ways themselves nothing that locates leaves and a person reads free text; a question to the folkbokföring is
     how the unknown becomes known. What is laid before us is acted on elsewhere, so there it waits in every direction.
     """
-    known = request.protection is not None and request.protection is not Protection.UNKNOWN
-    return None if known else (REFER, Reason.PROTECTION_UNKNOWN)
+    return None if request.protection in _KNOWN else (REFER, Reason.PROTECTION_UNKNOWN)
+
+
+_KNOWN: Final = frozenset(Protection) - {Protection.UNKNOWN}
 
 
 def required_field_withheld(request: Request, rule: Rule, setting: Setting) -> Finding:
@@ -48,7 +52,7 @@ def required_field_withheld(request: Request, rule: Rule, setting: Setting) -> F
 
 def free_text_of_the_protected(request: Request, rule: Rule, setting: Setting) -> Finding:
     """OSL 21 kap. 3 §: free text and attachments may tell where somebody is, whatever has been decided for the flow."""
-    if request.protection is Protection.NONE or rule.free_text.isdisjoint(fields(request)):
+    if rule.free_text.isdisjoint(fields(request)) or request.protection is Protection.NONE:
         return None
     return None if rule.free_text.isdisjoint(passing(request, rule, setting)) else (REFER, Reason.FREE_TEXT)
 
@@ -61,10 +65,10 @@ def forbidden(request: Request, rule: Rule, setting: Setting) -> Finding:
 
     On the way in it quarantines, whatever else fails: to receive is already to process (GDPR art. 4.2).
     """
-    came = not rule.forbidden_fields.isdisjoint(meant(request))
-    came = came or not rule.forbidden.isdisjoint(request.given.values())
+    came = not rule.forbidden_fields.isdisjoint(meant(request)) or not rule.forbidden.isdisjoint(request.given.values())
     unknown = fields(request) - rule.declared  # a field that the kind does not have gives away by its name what it is
-    came = came or (bool(unknown) and not rule.forbidden.isdisjoint(setting.words.categories(unknown)))
+    if unknown:
+        came = came or not rule.forbidden.isdisjoint(setting.words.categories(unknown))
     return (DENY, Reason.FORBIDDEN_CATEGORY) if came else None
 
 
@@ -306,15 +310,16 @@ def own_data(request: Request, _rule: Rule, _setting: Setting) -> Finding:
 
 
 def _to_the_registered(request: Request) -> bool:
-    theirs = request.direction in {Direction.PARTNER_QUESTION, Direction.FK_ANSWER}
+    theirs = request.direction in _THEIRS
     return theirs and request.partner is not None and request.partner.type == PartnerType.ENSKILD
 
 
 def _is_subject(request: Request) -> bool:
     """Whether the actor is known by the subject's own number, with its century or without."""
     actor = request.actor
-    told = "" if actor is None or actor.automated or len(actor.id) < _SHORTEST else actor.id
-    number = "".join(filter(str.isdecimal, told))
+    if actor is None or actor.automated or len(actor.id) < _SHORTEST:
+        return False
+    number = "".join(filter(str.isdecimal, actor.id))
     return len(number) >= _SHORTEST and (request.subject or "").endswith(number)
 
 

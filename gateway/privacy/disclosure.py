@@ -65,6 +65,7 @@ class _Meant:
     fields: Mapping[str, Value]
     """What is common to all recipients, and what is only for this one."""
     protection: Protection
+    answered: Answered
 
     def decided(
         self,
@@ -91,6 +92,7 @@ class _Meant:
             learned=None,
             stated_at=0,
             labels=self.rule.labels if outcome is Outcome.PERMIT else None,
+            answered=self.answered,
         )
 
 
@@ -125,11 +127,12 @@ def permit(  # noqa: PLR0913  # each a fact from another room
         rule=_rule(law, queued.recipient.basis, first, today),
         fields={**command.fields, **queued.recipient.fields},
         protection=known(command.person),
+        answered=answered,
     )
     reason = _asker(command, law)
     if reason is not None:
         raise Stopped(meant.decided(Outcome.DENY, (reason,)))
-    in_force = engine.paragraphs(meant.rule, first, last, today)
+    in_force = meant.rule.paragraphs.on(first, last, today)
     setting = Setting(
         way=Way.OUT,
         today=today,

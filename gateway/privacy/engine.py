@@ -17,8 +17,7 @@ only what that person was asked is then set aside (`Setting.answered`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -31,8 +30,8 @@ from gateway.privacy.gates import GATES
 from gateway.privacy.law import Law
 from gateway.privacy.reasons import Reason
 from gateway.privacy.request import Judged, Request, Verdict
-from gateway.privacy.rule import InForce, Rule
-from gateway.privacy.setting import NOTHING, Question, Setting, Way, divided
+from gateway.privacy.rule import Rule
+from gateway.privacy.setting import DENY, NOTHING, PERMIT, REFER, Question, Setting, Way, divided
 from gateway.swedish import swedish_day
 
 _CATEGORY: Final = 8
@@ -86,9 +85,9 @@ def walk(request: Request, rule: Rule, setting: Setting) -> list[Found]:
     found: list[Found] = []
     for number, question in _TABLE[setting.way]:
         finding = question(request, rule, setting)
-        if finding is not None and not (finding[0] is Outcome.REFER and finding[1] in setting.answered):
+        if finding is not None and not (finding[0] is REFER and finding[1] in setting.answered):
             found.append(Found(number, *finding))
-            if finding[0] is Outcome.DENY:
+            if finding[0] is DENY:
                 if number < _CATEGORY and request.direction in INWARD:
                     found.extend(_received(request, rule, setting))
                 break
@@ -101,16 +100,12 @@ def _received(request: Request, rule: Rule, setting: Setting) -> Iterable[Found]
     return () if finding is None else (Found(_CATEGORY, *finding),)
 
 
-def outcome(found: Iterable[Found]) -> tuple[Outcome, tuple[Reason, ...]]:
+def outcome(found: Sequence[Found]) -> tuple[Outcome, tuple[Reason, ...]]:
     """Return what the findings come to: DENY stands over REFER, REFER over PERMIT. With the reasons of that outcome."""
-    said = [(one.outcome, one.reason) for one in found]
-    if not said:
-        return Outcome.PERMIT, ()
-    for stands in (Outcome.DENY, Outcome.REFER):
-        reasons = tuple(dict.fromkeys(reason for outcome_, reason in said if outcome_ is stands))
-        if reasons:
-            return stands, reasons
-    return Outcome.PERMIT, ()
+    if not found:
+        return PERMIT, ()
+    stands = DENY if any(one.outcome is DENY for one in found) else REFER
+    return stands, tuple(dict.fromkeys(one.reason for one in found if one.outcome is stands))
 
 
 def named(law: Law, basis: str | None, event: date | None, today: date) -> Rule:
@@ -124,13 +119,6 @@ def named(law: Law, basis: str | None, event: date | None, today: date) -> Rule:
     versions = law.rules.get(basis or "", ())
     begun = [one for one in versions if one.valid_from <= ((event or today) if one.by_event_day else today)]
     return begun[-1] if begun else versions[0] if versions else NOTHING
-
-
-def paragraphs(rule: Rule, first: date, last: date, today: date) -> InForce | None:
-    """Return the rule's paragraphs in force: by the days of the event, all of them, and by the day of the decision."""
-    by_event = rule.by_event.on(first) if first == last else rule.by_event.through(first, last)
-    by_decision = rule.by_decision.on(today)
-    return None if by_event is None or by_decision is None else by_event.also(by_decision)
 
 
 def strict(law: Law) -> bool:
@@ -158,7 +146,7 @@ def decide(request: Request, law: Law, at: datetime) -> Verdict:
         came = tuple(_received(request, rule, setting)) if request.direction in INWARD else ()
         stopped = Judged(gate="inputs", result="deny", reasons=reasons)
         denied = _verdict(request, rule, setting, came, before=reasons, gates=(stopped,), law=law, at=at)
-        return replace(denied, missing=absent, invalid=request.invalid)
+        return denied._replace(missing=absent, invalid=request.invalid)
     found = walk(request, rule, setting)
     return _verdict(request, rule, setting, found, before=(), gates=_judged(found, request), law=law, at=at)
 
@@ -170,7 +158,7 @@ def _setting(request: Request, rule: Rule, law: Law, today: date) -> Setting:
     return Setting(
         way=Way.ASKED,
         today=today,
-        in_force=paragraphs(rule, first, last, today),
+        in_force=rule.paragraphs.on(first, last, today),
         strict=strict(law) or request.environment == "prod",
         rules=law.rules,
         words=law.words,
@@ -178,6 +166,7 @@ def _setting(request: Request, rule: Rule, law: Law, today: date) -> Setting:
         if request.protection is Protection.NONE
         else protected.withholds(request.protection or Protection.UNKNOWN, (), lambda _: Protection.UNKNOWN),
         fingerprint=reading.fingerprint(request) if bound else None,
+        test_numbers=law.test_numbers,
     )
 
 
@@ -202,7 +191,7 @@ def _judged(found: list[Found], request: Request) -> tuple[Judged, ...]:
     by_gate: dict[int, list[Found]] = {}
     for one in found:
         by_gate.setdefault(one.gate, []).append(one)
-    denied = next((one.gate for one in found if one.outcome is Outcome.DENY), GATES[-1].number)
+    denied = next((one.gate for one in found if one.outcome is DENY), GATES[-1].number)
     return tuple(
         passed
         if gate.number not in by_gate
@@ -230,7 +219,7 @@ def _verdict(  # noqa: PLR0913  # what it is about, and all that was found
     request: Request,
     rule: Rule,
     setting: Setting,
-    found: Iterable[Found],
+    found: Sequence[Found],
     *,
     before: tuple[Reason, ...],
     gates: tuple[Judged, ...],
@@ -240,19 +229,19 @@ def _verdict(  # noqa: PLR0913  # what it is about, and all that was found
     """Write down what the findings come to; `before`: why it was denied before any gate was asked."""
     stands, reasons = outcome(found)
     if before:
-        stands, reasons = Outcome.DENY, before + reasons
+        stands, reasons = DENY, before + reasons
     granted, withheld = _fields(request, rule, setting, stands, reasons)
-    told = withheld.values() if stands is not Outcome.REFER else ()
+    told = withheld.values() if stands is not REFER else ()
     return Verdict(
         outcome=stands,
         reasons=tuple(dict.fromkeys((*reasons, *told))),
         granted=granted,
         withheld=withheld,
-        obligations=() if stands is Outcome.DENY else rule.obligations,
+        obligations=() if stands is DENY else rule.obligations,
         policy=law.policy,
         lagrum=() if setting.in_force is None else setting.in_force.versions,
         basis=rule.basis or None,
-        quarantined=Reason.FORBIDDEN_CATEGORY in reasons and request.direction in INWARD,
+        quarantined=request.direction in INWARD and Reason.FORBIDDEN_CATEGORY in reasons,
         gates=gates,
         decision=_id(request, law.policy, setting.today),
         decided_at=at,
@@ -263,10 +252,10 @@ def _fields(
     request: Request, rule: Rule, setting: Setting, stands: Outcome, reasons: tuple[Reason, ...]
 ) -> tuple[frozenset[str], dict[str, Reason]]:
     """Return what passes, and what does not. Of what was denied before its fields were divided nothing is told."""
-    if stands is Outcome.DENY and Reason.NOTHING_LEFT not in reasons:
+    if stands is DENY and Reason.NOTHING_LEFT not in reasons:
         return frozenset(), {}
     granted, withheld = divided(sorted(request.fields or ()), rule, setting.hides)
-    return (frozenset(granted) if stands is Outcome.PERMIT else frozenset()), dict(withheld)
+    return (frozenset(granted) if stands is PERMIT else frozenset()), dict(withheld)
 
 
 def _id(request: Request, policy: str, today: date) -> str:
@@ -277,10 +266,11 @@ def _id(request: Request, policy: str, today: date) -> str:
     cited, partner, period = request.lagrum, request.partner, request.period
     organisation = partner and partner.organisation
     version = cited and f"{cited.id}@{cited.version}"
-    days = period and f"{period.first}/{period.last}"
+    days = period and f"{period.first!s}/{period.last!s}"
     fields = " ".join(sorted(request.fields or ()))
     asked = (
-        f"{policy}\n{today}\n{request.id}\n{request.direction}\n{request.channel}\n{organisation}\n{request.purpose}\n"
-        f"{version}\n{request.basis}\n{request.case}\n{request.benefit}\n{request.event}\n{days}\n{fields}"
+        f"{policy}\n{today!s}\n{request.id}\n{request.direction!s}\n{request.channel!s}\n{organisation}\n"
+        f"{request.purpose!s}\n{version}\n{request.basis}\n{request.case}\n{request.benefit!s}\n{request.event!s}\n"
+        f"{days}\n{fields}"
     )
     return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()

@@ -65,7 +65,7 @@ def of(rule: Rule, at: datetime) -> dict[str, Any] | None:
     """Return a request for all that a row lets through; None where it holds on no day just before that of `at`."""
     today = swedish_day(at)
     event = _event(rule, today)
-    in_force = engine.paragraphs(rule, event, event, today)
+    in_force = rule.paragraphs.on(event, event, today)
     if not rule.valid_from <= (event if rule.by_event_day else today) <= rule.valid_until or in_force is None:
         return None
     condition = next(iter(rule.any_of), Condition())

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from gateway.privacy.law import Law
 from gateway.privacy.rule import InForce, Rule
+from gateway.privacy.setting import NOTHING
 
 OTHER = "*"
 """In the place of a benefit: every one that the rules at hand do not name, and no case at all. Only what is not locked
@@ -35,7 +36,7 @@ class Grant(NamedTuple):
     """A rule that holds on some days, and its paragraphs then."""
 
     rule: Rule
-    """Without its timelines: they have been asked, and rules that differ only there are then alike."""
+    """Without its paragraphs: they have been asked, and rules that differ only there are then alike."""
     by_event: InForce
     by_decision: InForce
 
@@ -98,7 +99,7 @@ def spans(rules: Iterable[Rule], *, event: bool) -> list[Span]:
     """Return the stretches of days within which these rules say the same: days of the event, or of the decision."""
     starts = {date.min}
     for rule in rules:
-        starts.update((rule.by_event if event else rule.by_decision).starts)
+        starts.update((rule.paragraphs.by_event if event else rule.paragraphs.by_decision).starts)
         if rule.by_event_day is event:
             starts.add(rule.valid_from)
             if rule.valid_until < date.max:
@@ -112,7 +113,7 @@ class Granting:
 
     def __init__(self, rules: Iterable[Rule], benefits: frozenset[str]) -> None:
         """`benefits` are those that are told apart (`named`)."""
-        self._rules = [(rule, replace(rule, by_event=_ASKED, by_decision=_ASKED)) for rule in rules]
+        self._rules = [(rule, replace(rule, paragraphs=NOTHING.paragraphs)) for rule in rules]
         self._benefits = benefits
         self._known: dict[tuple[int, ...], Standing] = {}
 
@@ -122,7 +123,8 @@ class Granting:
         for rule, bare in self._rules:
             day = event if rule.by_event_day else decision
             if rule.valid_from <= day <= rule.valid_until:
-                by_event, by_decision = rule.by_event.on(event), rule.by_decision.on(decision)
+                paragraphs = rule.paragraphs
+                by_event, by_decision = paragraphs.by_event.on(event), paragraphs.by_decision.on(decision)
                 if by_event is not None and by_decision is not None:
                     grants.append(Grant(bare, by_event, by_decision))
         return grants
@@ -157,23 +159,6 @@ def standing(grants: Iterable[Grant], benefits: frozenset[str]) -> Standing:
                 for cell in product((field,), rule.purposes, locked, rule.channels, roles):
                     found.setdefault(cell, set()).add(said)
     return {cell: frozenset(said) for cell, said in found.items()}
-
-
-class _Asked:
-    """In the place of a timeline that has been asked: rules that differ only there are then alike."""
-
-    @property
-    def starts(self) -> tuple[date, ...]:
-        return ()
-
-    def on(self, _day: date) -> InForce | None:
-        return None
-
-    def through(self, _first: date, _last: date) -> InForce | None:
-        return None
-
-
-_ASKED = _Asked()
 
 
 def _as_long(one: int | None, other: int | None) -> bool:

@@ -104,6 +104,7 @@ GATES: Final = (
         (grounds.case_about_subject, _ASKED),
         (grounds.case_in_capacity, _ASKED),
         (grounds.proof_of_this_request, _ASKED),
+        (grounds.proof_bound, _ASKED),
     ),
     _gate(
         7,

@@ -12,9 +12,12 @@ from gateway.privacy.rule import Rule
 from gateway.privacy.setting import DENY, NOTHING, REFER, Finding, Setting, says
 
 _TEST_NUMBERS: Final = range(980, 1000)
-"""Födelsenummer that Skatteverket gives to nobody, for tests."""
+"""Födelsenummer that stand for tests, for whoever would be born by then."""
+_NOBODY_LIVES: Final = "1911"
+"""Before this year the series holds."""
 _COMPANY: Final = 10
 """Digits of an organisation number; a person's number has twelve."""
+_JURIDISK: Final = SubjectRole.JURIDISK
 _THEIRS: Final = (Direction.PARTNER_QUESTION, Direction.FK_ANSWER)
 """Directions where the case is the partner's; else it is one of Försäkringskassan's."""
 
@@ -40,18 +43,28 @@ def proved(request: Request, _rule: Rule, _setting: Setting) -> Finding:
 # 2. Where the data is to be used.
 
 
-def identity_of_place(request: Request, _rule: Rule, _setting: Setting) -> Finding:
+def identity_of_place(request: Request, _rule: Rule, setting: Setting) -> Finding:
     """GDPR art. 5.1 b and 6: real people are not in tests, which would need a basis and an assessment of their own."""
     if request.environment != "test":
         return None
     subject = request.subject or ""
-    company = request.subject_role is SubjectRole.JURIDISK and len(subject) == _COMPANY
-    return None if company or official_test_number(subject) else (DENY, Reason.PRODUCTION_IDENTITY_IN_TEST)
+    company = request.subject_role is _JURIDISK and len(subject) == _COMPANY
+    return None if company or official(subject, setting.test_numbers) else (DENY, Reason.PRODUCTION_IDENTITY_IN_TEST)
 
 
-def official_test_number(number: str) -> bool:
-    """Say whether twelve digits are of the series that Skatteverket gives to nobody: födelsenummer 980 to 999."""
-    return len(number) == 12 and number.isdecimal() and int(number[8:11]) in _TEST_NUMBERS  # noqa: PLR2004
+def official(number: str, listed: frozenset[str]) -> bool:
+    """Say whether twelve digits are certainly one of Skatteverket's test numbers, and so nobody's.
+
+    Certain is what the published lists have ("Testpersonnummer" and "Testsamordningsnummer", open data of
+    Skatteverket's, www.dataportal.se; `config/law/testnummer.toml`). Most there have födelsenummer 238 or 239, which
+    living people have too, so of these only the listed ones count. Födelsenummer 980 to 999 count as a series for years
+    of birth to 1910, for which the list has one on every day. Not later: since 1990 a födelsenummer is drawn from all
+    there are (SKV 704), so that somebody may have one of these.
+    """
+    if number in listed:
+        return True
+    twelve = len(number) == 12 and number.isdecimal()  # noqa: PLR2004
+    return twelve and number[:4] < _NOBODY_LIVES and int(number[8:11]) in _TEST_NUMBERS
 
 
 # 3. The purpose.
@@ -155,7 +168,7 @@ def subject_in_role(request: Request, rule: Rule, _setting: Setting) -> Finding:
     The number says which: somebody who trades in the own name is a natural person, and no company is insured.
     """
     company = len(request.subject or "") == _COMPANY
-    fits = request.subject_role in rule.subject_roles and company is (request.subject_role is SubjectRole.JURIDISK)
+    fits = request.subject_role in rule.subject_roles and company is (request.subject_role is _JURIDISK)
     return None if fits else (DENY, Reason.SUBJECT_ROLE_NOT_IN_BASIS)
 
 
@@ -243,15 +256,42 @@ def case_about_subject(request: Request, _rule: Rule, _setting: Setting) -> Find
 def case_in_capacity(request: Request, _rule: Rule, _setting: Setting) -> Finding:
     """SFB 110 kap. 31-31 d §§: in the same capacity. The role itself, or a word of the requester's own for it."""
     capacity = "" if request.proof is None else request.proof.capacity.strip().casefold()
-    same = capacity == request.subject_role if capacity in _ROLES else says(capacity)
+    role = _SPELT.get(capacity.replace("-", " ").replace("_", " "))
+    same = role == request.subject_role if role is not None else says(capacity)
     return None if same else (DENY, Reason.CASE_OTHER_CAPACITY)
 
 
-_ROLES: Final = frozenset(SubjectRole)
+_SPELT: Final = {
+    **{role.replace("_", " "): role for role in SubjectRole},
+    "försäkrad": SubjectRole.FORSAKRAD,
+    "annan fysisk person": SubjectRole.ANNAN_FYSISK,
+    "juridisk person": SubjectRole.JURIDISK,
+}
+"""The roles, as people spell them: none of these is a word of the requester's own."""
 
 
 def proof_of_this_request(request: Request, _rule: Rule, setting: Setting) -> Finding:
-    """A proof that says for which request it was made carries no other."""
-    bound = request.proof is not None and request.proof.request is not None
-    differs = bound and request.proof is not None and request.proof.request != setting.fingerprint
+    """HFD 2015:61: each request by itself. A proof that says what it was made for carries nothing else."""
+    proof, partner = request.proof, request.partner
+    if proof is None:
+        return None
+    differs = proof.request is not None and proof.request != setting.fingerprint
+    differs = differs or (proof.purpose is not None and proof.purpose != request.purpose)
+    differs = differs or (
+        proof.organisation is not None and (partner is None or proof.organisation != partner.organisation)
+    )
     return (DENY, Reason.PROOF_OTHER_REQUEST) if differs else None
+
+
+def proof_bound(request: Request, _rule: Rule, setting: Setting) -> Finding:
+    """HFD 2015:61, SFB 114 kap. 13 §: in earnest a machine's proof says which request it is for; else a person asks.
+
+    Case, subject, capacity and period bind every proof. Beyond that an official answers for what a proof is used for; a
+    process may use one it holds for anything, so its proof has the request's fingerprint, or purpose and partner. In a
+    test nobody is exposed.
+    """
+    proof, actor = request.proof, request.actor
+    if proof is None or not setting.strict or actor is None or not actor.automated:
+        return None
+    named = proof.request is not None or (proof.purpose is not None and proof.organisation is not None)
+    return None if named else (REFER, Reason.PROOF_NOT_BOUND)

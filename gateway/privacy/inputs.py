@@ -355,6 +355,8 @@ REQUEST: Final = Table(
                     "capacity": Input(of=TEXT),
                     "period": Input(of=PERIOD),
                     "requestHash": Input(of=HASH, mandatory=False),
+                    "purpose": Input(of=TEXT, mandatory=False),
+                    "orgNr": Input(of=ORGANISATION, mandatory=False),
                 }
             )
         ),

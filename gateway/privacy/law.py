@@ -17,9 +17,10 @@ A row that nobody has read is in the rule all the same, marked: whether it may d
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache, partial, reduce
 
 from gateway.config import Asker, Configuration
 from gateway.config.law import Basis, InformationField, Lagrum
@@ -30,13 +31,11 @@ from gateway.privacy.rows import Agreements, Fields, Kinds, Lagrums, Rows, in_fo
 from gateway.privacy.rule import SPECIAL, InForce, Rule
 from gateway.privacy.words import Words
 
-_NOTHING = InForce(versions=(), open_test=False, unread=False, excluded=frozenset())
-
 
 class Timeline:
     """Which versions of some paragraphs are in force on a day: all of them, or nothing. Immutable."""
 
-    __slots__ = ("_answers", "_starts")
+    __slots__ = ("answers", "starts")
 
     def __init__(self, ids: Iterable[str], lagrum: Lagrums, *, decided: bool) -> None:
         """`decided`: a standing decision has answered the balancing tests of these paragraphs."""
@@ -47,11 +46,11 @@ class Timeline:
                 starts.add(row.giltig_fom)
                 if row.giltig_tom is not None and row.giltig_tom < date.max:
                     starts.add(row.giltig_tom + timedelta(days=1))
-        self._starts = sorted(starts)
-        self._answers = [self._on(day, chosen, decided=decided) for day in self._starts]
+        self.starts = sorted(starts)
+        self.answers = [self._from(day, chosen, decided=decided) for day in self.starts]
 
     @staticmethod
-    def _on(day: date, chosen: list[tuple[Lagrum, ...]], *, decided: bool) -> InForce | None:
+    def _from(day: date, chosen: list[tuple[Lagrum, ...]], *, decided: bool) -> InForce | None:
         rows = [next((row for row in versions if in_force(row, day)), None) for versions in chosen]
         found = [row for row in rows if row is not None]
         if len(found) < len(rows):
@@ -63,24 +62,42 @@ class Timeline:
             excluded=frozenset(secrecy for row in found for secrecy in row.secrecy_excluded),
         )
 
-    @property
-    def starts(self) -> Sequence[date]:
-        """The days on which the answer may become another, in order."""
-        return self._starts
-
     def on(self, day: date) -> InForce | None:
         """Return what is in force on a day; None if any paragraph has no version then."""
-        return self._answers[bisect_right(self._starts, day) - 1]
+        return self.answers[bisect_right(self.starts, day) - 1]
 
     def through(self, first: date, last: date) -> InForce | None:
         """Return every version that is in force on some day of these; None if any paragraph has none on any of them."""
-        begins, ends = bisect_right(self._starts, first) - 1, bisect_right(self._starts, last)
-        together = _NOTHING
-        for answer in self._answers[begins : max(ends, begins + 1)]:
-            if answer is None:
-                return None
-            together = together.also(answer)
-        return together
+        begins, ends = bisect_right(self.starts, first) - 1, bisect_right(self.starts, last)
+        return reduce(_together, self.answers[begins : max(ends, begins + 1)])
+
+
+class Paragraphs:
+    """All that a basis relies on, each paragraph by the day that is its own. Immutable."""
+
+    __slots__ = ("_together", "by_decision", "by_event")
+
+    def __init__(self, lagrum: Lagrums, ids: Iterable[str], *, decided: bool) -> None:
+        """`decided`: as of `Timeline`."""
+        by_day: dict[str, list[str]] = {"event": [], "decision": []}
+        for id_ in ids:
+            by_day[lagrum[id_][0].day].append(id_)
+        self.by_event = Timeline(by_day["event"], lagrum, decided=decided)
+        self.by_decision = Timeline(by_day["decision"], lagrum, decided=decided)
+        self._together = [
+            [_together(event, decision) for decision in self.by_decision.answers] for event in self.by_event.answers
+        ]
+
+    def on(self, first: date, last: date, today: date) -> InForce | None:
+        """Return what is in force: by the days of the event, on all of them, and by the day of the decision."""
+        begins, ends = bisect_right(self.by_event.starts, first), bisect_right(self.by_event.starts, last)
+        if ends > begins:
+            return _together(self.by_event.through(first, last), self.by_decision.on(today))
+        return self._together[begins - 1][bisect_right(self.by_decision.starts, today) - 1]
+
+
+def _together(one: InForce | None, other: InForce | None) -> InForce | None:
+    return None if one is None or other is None else one.also(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +128,8 @@ class Law:
     interactions: Mapping[ContractId, Interaction]
     """What goes out by each contract: a question or a message."""
     askers: Mapping[AskerId, Asker]
+    test_numbers: frozenset[str] = frozenset()
+    """Official test numbers: whom alone a test may be about."""
 
     def version(self, basis: str, event: date | None, decision: date) -> Rule | None:
         """Return the version of a basis that counts: by the first day of the event, or by the day of the decision.
@@ -139,7 +158,10 @@ class Law:
         rows = Rows.of(configuration, kinds, agreements)
         register.check(rows)
         outward.check(rows)
-        rules = {id_: tuple(_rule(basis, rows) for basis in versions) for id_, versions in rows.bases.items()}
+        paragraphs = cache(partial(Paragraphs, rows.lagrum))
+        rules = {
+            id_: tuple(_rule(basis, rows, paragraphs) for basis in versions) for id_, versions in rows.bases.items()
+        }
         return cls(
             policy=configuration.policy,
             environment=configuration.gateway.environment,
@@ -149,6 +171,7 @@ class Law:
             words=Words(configuration.categories),
             interactions={contract: agreed.interaction for contract, agreed in agreements.items()},
             askers=configuration.askers,
+            test_numbers=configuration.test_numbers,
         )
 
 
@@ -180,9 +203,8 @@ def _of(fields: Fields, categories: Iterable[Category]) -> frozenset[str]:
     return frozenset(name for name, spec in fields.items() if spec.category in chosen)
 
 
-def _rule(basis: Basis, rows: Rows) -> Rule:
+def _rule(basis: Basis, rows: Rows, paragraphs: Callable[..., Paragraphs]) -> Rule:
     fields, lagrum = rows.fields(basis), rows.lagrum
-    relied = relied_on(basis, lagrum)
     decided = basis.standing_decision is not None
     agreed = rows.agreements.get(basis.contract) if basis.contract is not None and not basis.inward else None
     return Rule(
@@ -222,8 +244,7 @@ def _rule(basis: Basis, rows: Rows) -> Rule:
         obligations=obligations.of(basis, rows.cited(basis), {fields[name].category for name in basis.fields}),
         purpose_text=basis.purpose_text,
         cites=lagrum[basis.lagrum[0]],
-        by_event=Timeline((id_ for id_ in relied if lagrum[id_][0].day == "event"), lagrum, decided=decided),
-        by_decision=Timeline((id_ for id_ in relied if lagrum[id_][0].day == "decision"), lagrum, decided=decided),
+        paragraphs=paragraphs(relied_on(basis, lagrum), decided=decided),
         labels=labels.of(basis),
     )
 

@@ -28,7 +28,7 @@ Fingerade personuppgifter have no mark by design, and nothing here may look for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.message import Person, Protection, Record
 from gateway.privacy.reasons import Reason
@@ -77,6 +77,30 @@ def within(records: Iterable[Record], known: Known) -> Known:
     if not told:
         return known
     return lambda person: _worse(told[person.number], known(person)) if person.number in told else known(person)
+
+
+def said(records: Iterable[Record], known: Known) -> Known:
+    """Return `known`, worsened by whatever these records say of anyone's protection, whoever sent them.
+
+    For what is shown to people, which waits for nobody to be believed.
+    """
+    marked: dict[str, Protection] = {}
+    for record in records:
+        if record.protection is not None and record.protection in _PROTECTED:
+            number = record.person.number
+            marked[number] = _worse(record.protection, marked.get(number, Protection.NONE))
+    return lambda person: _worse(marked[person.number], known(person)) if person.number in marked else known(person)
+
+
+def anybody(records: Sequence[Record], known: Known) -> bool:
+    """Say whether any of these records is about, or names, somebody who is protected."""
+    known = said(records, known)
+    return any(marked((record.person, *record.related), known) for record in records)
+
+
+def marked(persons: Iterable[Person], known: Known) -> bool:
+    """Say whether any of them is protected."""
+    return any(known(person) in _PROTECTED for person in persons)
 
 
 def status(record: Record, known: Known) -> Protection:

@@ -3,8 +3,9 @@
 The gates are those of `gates`, as they are asked on the way in: this module makes a request of a record, and a decision
 of what the gates say. It compares nothing itself.
 
-The best outcome of any one basis holds, the earliest in the file among equals. Two bases are never added together, so a
-field passes only if the basis that decided names it; and taking a basis away can never turn DENY into PERMIT. Then the
+Of each basis the version that counts on the day that is its own is asked, and no other (`engine.named`). The best
+outcome of any one basis holds, the earliest in the file among equals. Two bases are never added together, so a field
+passes only if the basis that decided names it; and taking a basis away can never turn DENY into PERMIT. Then the
 fields: those the basis names, less those that protection withholds (`protected`).
 
 Everything a gate needs must be there. What is missing (a citation, a period's paragraph, a protection status) is never
@@ -20,7 +21,7 @@ notice that nobody changed) has nothing to deny.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -110,7 +111,7 @@ def permit(valid: Valid | Answered, law: Law, known: protected.Known) -> Permitt
     """
     setting = _of(valid, law, valid.provenance.received_at)
     known = protected.within(valid.records, known)
-    facts = _facts(setting)
+    facts = _facts(setting, came=valid.provenance.received_at)
     decisions = tuple([
         replace(decide(record, setting, law, known), facts=facts(record)) for record in valid.records
     ])  # fmt: skip
@@ -142,7 +143,11 @@ def again(  # noqa: PLR0913  # the record, what is known, and what people answer
     released = RELEASED in answered.reasons
     setting = replace(_of(valid, law, at), answered=answered, answers=asked, released=released)
     known = protected.within(valid.records, known)
-    decisions = tuple([decide(one, setting, law, known) for one in valid.records if one.position == record])
+    facts = _facts(setting, came=valid.provenance.received_at)
+    decisions = tuple([
+        replace(decide(one, setting, law, known), facts=facts(one), answered=answered)
+        for one in valid.records if one.position == record
+    ])  # fmt: skip
     return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
 
 
@@ -154,7 +159,8 @@ def release(valid: Valid, law: Law, known: protected.Known, at: datetime) -> Per
     """
     setting = replace(_of(valid, law, at), released=True)
     known = protected.within(valid.records, known)
-    decisions = tuple([decide(one, setting, law, known) for one in valid.records])
+    facts = _facts(setting, came=valid.provenance.received_at)
+    decisions = tuple([replace(decide(one, setting, law, known), facts=facts(one)) for one in valid.records])
     hold(decisions)
     return Permitted(provenance=valid.provenance, decisions=decisions, policy=law.policy, evidence=valid.evidence)
 
@@ -168,7 +174,7 @@ def _of(valid: Valid | Answered, law: Law, at: datetime) -> Setting:
     )
 
 
-def _facts(setting: Setting) -> Callable[[Record], Facts]:
+def _facts(setting: Setting, *, came: datetime) -> Callable[[Record], Facts]:
     """Return what says what a record was judged by: its leaf keeps it, to try later registers on (`replaying`)."""
     asked = setting.answers
     consent = None if asked is None else asked.consent
@@ -179,6 +185,8 @@ def _facts(setting: Setting) -> Callable[[Record], Facts]:
         benefit=None if asked is None else asked.case.benefit,
         consent=None if held is None else (tuple(sorted(held.recipients)), held.until),
         suspicion=asked is not None and asked.suspicion is not None,
+        decided=None if setting.day == swedish_day(came) else setting.day,
+        released=setting.released,
     )
     return lambda record: said(
         event=record.period_from,
@@ -210,8 +218,8 @@ def decide(record: Record, setting: Setting, law: Law, known: protected.Known) -
     stops: list[_Stop] = []
     asked = setting.answered is not UNANSWERED
     protection = protected.status(record, known) if asked else Protection.UNKNOWN
-    for rule in kind.rules:
-        in_force = engine.paragraphs(rule, record.period_from, record.period_from, setting.day)
+    for rule in _counting(kind, record.period_from, setting.day, law):
+        in_force = rule.paragraphs.on(record.period_from, record.period_from, setting.day)
         judging = Judging(
             way=Way.IN,
             today=setting.day,
@@ -231,6 +239,18 @@ def decide(record: Record, setting: Setting, law: Law, known: protected.Known) -
         stops.append(_Stop(outcome, rule.basis, reasons, referred))
     stopped = _stopped(_best(stops, kind, record, gives_away), record, known)
     return replace(stopped, quarantined=False) if setting.released else stopped
+
+
+def _counting(kind: Kind, event: date, today: date, law: Law) -> Iterator[Rule]:
+    """Yield of every basis for the kind the version that counts, in the files' order.
+
+    Where none holds, it is the one that gate 4 says so of. What another version forbids is no reason today.
+    """
+    last = ""
+    for rule in kind.rules:  # the versions of a basis stand together
+        if rule.basis != last:
+            last = rule.basis
+            yield engine.named(law, last, event, today)
 
 
 def _versions(in_force: InForce | None) -> tuple[str, ...]:
@@ -350,6 +370,7 @@ def _permitted(  # noqa: PLR0913  # the record, the basis, and what people have 
         learned=learned,
         stated_at=0 if learned is None else record.stated_at,
         labels=rule.labels,
+        related=record.related,
     )
 
 
@@ -371,6 +392,7 @@ def _stopped(stop: _Stop, record: Record, known: protected.Known) -> Decision:
         learned=learned,
         stated_at=0 if learned is None else record.stated_at,
         labels=None,
+        related=record.related,
     )
 
 

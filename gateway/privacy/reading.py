@@ -170,6 +170,8 @@ def _proof(values: Mapping[str, Any], found: Found) -> CaseProof | None:
         capacity=values["capacity"],
         period=period,
         request=values.get("requestHash"),
+        purpose=values.get("purpose"),
+        organisation=values.get("orgNr"),
     )
 
 

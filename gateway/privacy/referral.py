@@ -8,16 +8,16 @@ without a row is never left unasked: then the strictest holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway import review
 from gateway.config.law import Review
-from gateway.message import Decision, Protection
+from gateway.message import Decision, Person, Protection
 from gateway.privacy.reasons import Reason
-from gateway.review import Answered, Kind, Opening
+from gateway.review import Answered, Concerned, Kind, Opening
 
 STRICTEST: Final = Review(
     reason="ANY",
@@ -42,6 +42,18 @@ def asked(reasons: Iterable[str], protection: Protection) -> tuple[str, ...]:
     """Return the questions that these reasons are about a person who is so protected; none where there are none."""
     found = tuple(dict.fromkeys(str(one) for one in reasons))
     return (*found, review.PROTECTED) if found and protection in _PROTECTED else found
+
+
+def concerned(
+    record: int, person: Person, related: Iterable[Person], named: Callable[[Person], str]
+) -> tuple[Concerned, ...]:
+    """Return whom a record is about and whom it names, by their pseudonyms."""
+    own = named(person)
+    others = dict.fromkeys(named(one) for one in related)
+    return (
+        Concerned(record=record, person=own, own=True),
+        *(Concerned(record=record, person=one, own=False) for one in others if one != own),
+    )
 
 
 def holds(answered: Answered, basis: str, protection: Protection, lagrum: tuple[str, ...]) -> frozenset[str]:
@@ -102,6 +114,7 @@ class Referrals:
         leaf: int = 0,
         record: int | None = None,
         until: datetime | None = None,
+        persons: tuple[Concerned, ...] = (),
     ) -> Opening:
         """Return the review that is opened.
 
@@ -113,6 +126,7 @@ class Referrals:
             leaf: Which of the leaves committed with it says that it waits.
             record: Its position, where it is a record.
             until: When it must have been answered, whatever the rows say: a command's own time.
+            persons: Everybody it is about (`concerned`).
         """
         rows = self.of(reasons)
         expires = at + timedelta(days=min(row.days for row in rows))
@@ -134,7 +148,12 @@ class Referrals:
             laws=tuple(dict.fromkeys(id_ for row in rows for id_ in row.lagrum)),
             opened_at=at,
             expires_at=expires if until is None else min(expires, until),
+            persons=persons,
         )
+
+    def protected(self) -> str:
+        """Return the role that answers where a person is protected."""
+        return self.of((review.PROTECTED,))[0].role
 
     def of(self, reasons: Iterable[str]) -> list[Review]:
         """Return the rows that answer these reasons, in the file's order; what none is about, last."""

@@ -6,9 +6,12 @@ twice. Where a record does not tell what a gate asks for, it is not replayed, an
 
 * records of an earlier version, which do not tell the day of the event or what fields there were;
 * a message that was refused whole: its records were never written;
-* what a person has decided: the record of a yes is not a question to a machine;
 * a basis that its asker named and that the register did not have: unknown names are not written down;
 * a field that locates, would pass now and did not then: whether another person in it is protected is not recorded.
+
+What people had said yes to is one of the inputs, and holds under the new register as it would there (`referral.holds`):
+about the same basis, by the same paragraphs. Where the new register asks something else the yes answers nothing, and
+the difference names it (`Replayed.answered`). A person's no, and none in time, are not the law's and not replayed.
 
 And each is first judged once more by the register that it was judged by (`store.registers`). Only if that gives the
 decision that was made is the answer of the other register worth anything; else something decided that no record holds.
@@ -38,6 +41,7 @@ from gateway.message import (
 from gateway.privacy import disclosure, purpose
 from gateway.privacy.law import Law
 from gateway.privacy.reasons import Reason
+from gateway.review import NOTHING, Answered
 from gateway.swedish import swedish_day
 
 _SHIELDED = frozenset({Reason.PROTECTED_IDENTITY, Reason.PROTECTION_UNKNOWN, Reason.PROTECTED_RELATED})
@@ -68,6 +72,8 @@ class Replayed:
 
     then: Said
     now: Said
+    answered: Answered = NOTHING
+    """What people had said yes to: an input, as what came is."""
 
     def differs(self) -> tuple[str, ...]:
         """Return in what: names of `Said`; none where it is the same."""
@@ -79,7 +85,7 @@ def replay(record: Mapping[str, Any], then: Law, now: Law) -> Replayed:
     """Judge a recorded decision again.
 
     Args:
-        record: The hidden record of a leaf, of the kind decision or intent.
+        record: The hidden record of a leaf, of the kind decision, intent, or review with what the law then said.
         then: The register that it names, compiled.
         now: The register to try.
 
@@ -94,7 +100,7 @@ def replay(record: Mapping[str, Any], then: Law, now: Law) -> Replayed:
         raise Lacking("its own register does not give this decision again: something decided that the record lacks")
     again = judge(record, now)
     _hold(record, recorded, again, now)
-    return Replayed(then=replace(recorded, labels=first.labels), now=again)
+    return Replayed(then=replace(recorded, labels=first.labels), now=again, answered=_answered(_told(record)))
 
 
 def _recorded(record: Mapping[str, Any], labels: Labels | None) -> Said:
@@ -129,6 +135,26 @@ def _told(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return judged
 
 
+def _answered(judged: Mapping[str, Any]) -> Answered:
+    """Return what people had said yes to. Records of before it was told have none."""
+    said = judged.get("answered")
+    if said is None:
+        return NOTHING
+    return Answered(
+        reasons=frozenset(said["reasons"]),
+        fields=None if said["fields"] is None else frozenset(said["fields"]),
+        basis=said["basis"],
+        lagrum=None if said["lagrum"] is None else tuple(said["lagrum"]),
+    )
+
+
+def _decided(record: Mapping[str, Any], judged: Mapping[str, Any]) -> date:
+    """Return the Swedish day whose law counted."""
+    if judged.get("decided") is not None:
+        return date.fromisoformat(judged["decided"])
+    return swedish_day(_instant(record["settled" if record["kind"] == "review" else "received"]))
+
+
 def _inward(record: Mapping[str, Any], law: Law) -> Said:
     judged = _told(record)
     fields: dict[str, Value] = dict.fromkeys(judged["fields"])
@@ -144,8 +170,10 @@ def _inward(record: Mapping[str, Any], law: Law) -> Said:
     setting = purpose.Setting(
         contract=ContractId(record["contract"]),
         partner_type=law.partner_types.get(PartnerId(record["partner"])),
-        day=swedish_day(_instant(record["received"])),
+        day=_decided(record, judged),
         answers=_asked(record, judged) if judged["answers"] else None,
+        answered=_answered(judged),
+        released=judged.get("released", False),
     )
     protection = Protection(record["protection"])
     decision = purpose.decide(one, setting, law, lambda _: protection)
@@ -158,7 +186,8 @@ def _asked(record: Mapping[str, Any], judged: Mapping[str, Any]) -> Command:
     day = date.fromisoformat(judged["event"])
     return _command(
         record, judged, person=_NOBODY, case=Case(reference="", benefit=judged["benefit"], period=_days(day, day)),
-        suspicion="recorded" if judged["suspicion"] else None, at=_instant(record["received"]),
+        suspicion="recorded" if judged["suspicion"] else None,
+        at=_instant(record["settled" if record["kind"] == "review" else "received"]),
     )  # fmt: skip
 
 
@@ -186,8 +215,9 @@ def _outward(record: Mapping[str, Any], law: Law) -> Said:
         raise Lacking("its recipient is no partner any more")
     try:
         decision = disclosure.permit(
-            queued, law, lambda _: protection, partner_type=partner_type, kind=record["information"], at=at
-        ).decision
+            queued, law, lambda _: protection, partner_type=partner_type, kind=record["information"], at=at,
+            answered=_answered(judged),
+        ).decision  # fmt: skip
     except disclosure.Stopped as stopped:
         decision = stopped.decision
     return _said(decision)

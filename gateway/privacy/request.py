@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from gateway.config.law import Channel, Direction, SubjectRole, Trigger
 from gateway.dispatch import Period
@@ -52,7 +53,10 @@ class Cited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseProof:
-    """That a case is open at whoever needs the information: for this subject, in this capacity, for this period."""
+    """That a case is open at whoever needs the information: for this subject, in this capacity, for this period.
+
+    And for which request: by its fingerprint, or by purpose and partner.
+    """
 
     open: bool
     case: str
@@ -61,6 +65,10 @@ class CaseProof:
     period: Period
     request: str | None = None
     """Hex SHA-256 of the request it was made for (`reading.fingerprint`), where it is bound to one."""
+    purpose: str | None = None
+    """The purpose that it was made for, where it says."""
+    organisation: str | None = None
+    """The partner that it was made for, ten digits, where it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +174,8 @@ class Judged:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The answer, with every gate's result up to the one that denied."""
+class Verdict(NamedTuple):
+    """The answer, with every gate's result up to the one that denied. A tuple: one is made for every request."""
 
     outcome: str
     reasons: tuple[str, ...]

@@ -58,6 +58,24 @@ class Timeline(Protocol):
         ...
 
 
+class Paragraphs(Protocol):
+    """All that a basis relies on, each paragraph by the day that is its own."""
+
+    @property
+    def by_event(self) -> Timeline:
+        """Those that the day of the event decides."""
+        ...
+
+    @property
+    def by_decision(self) -> Timeline:
+        """Those that the day of the decision decides."""
+        ...
+
+    def on(self, first: date, last: date, today: date) -> InForce | None:
+        """Return what is in force: by the days of the event, on all of them, and by the day of the decision."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One version of one basis, compiled."""
@@ -113,6 +131,5 @@ class Rule:
     purpose_text: str | None
     cites: tuple[Lagrum, ...]
     """The versions of the paragraph that the partner is told: the basis' first."""
-    by_event: Timeline
-    by_decision: Timeline
+    paragraphs: Paragraphs
     labels: Labels

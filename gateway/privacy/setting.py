@@ -16,14 +16,14 @@ from gateway.privacy.rule import SPECIAL, InForce, Rule
 from gateway.privacy.words import Words
 
 __all__ = [
-    "DENY", "NOTHING", "REFER", "Finding", "Question", "Setting", "Way", "divided", "fields", "meant", "passing",
-    "says",
+    "DENY", "NOTHING", "PERMIT", "REFER", "Finding", "Question", "Setting", "Way", "divided", "fields", "meant",
+    "passing", "says",
 ]  # fmt: skip
 
 Finding = tuple[Outcome, Reason] | None
 """Why it may not pass, or not without a person; None: nothing to say against it."""
 
-DENY, REFER = Outcome.DENY, Outcome.REFER
+DENY, REFER, PERMIT = Outcome.DENY, Outcome.REFER, Outcome.PERMIT
 
 
 class Way(StrEnum):
@@ -51,6 +51,8 @@ class Setting(NamedTuple):
     """Why what locates is withheld; None where it is not."""
     fingerprint: str | None = None
     """The request's own (`reading.fingerprint`), where its case proof is bound to one."""
+    test_numbers: frozenset[str] = frozenset()
+    """Official test numbers, where a request may be about a test."""
     answered: frozenset[str] = frozenset()
     """REFERs that a person has answered yes to (`gateway.review`): not raised again. A DENY is never set aside."""
 
@@ -104,11 +106,16 @@ class _Never:
 
     starts = (date.min,)
 
-    def on(self, _day: date) -> InForce | None:
+    def on(self, *_days: date) -> InForce | None:
         return None
 
-    def through(self, _first: date, _last: date) -> InForce | None:
-        return None
+    through = on
+
+    @property
+    def by_event(self) -> _Never:
+        return self
+
+    by_decision = by_event
 
 
 NOTHING: Final = Rule(
@@ -148,8 +155,7 @@ NOTHING: Final = Rule(
     obligations=(),
     purpose_text=None,
     cites=(),
-    by_event=_Never(),
-    by_decision=_Never(),
+    paragraphs=_Never(),
     labels=labels.NOTHING,
 )
 """The rule of a basis that is not in the register: it lets nothing through, and forbids what is special."""

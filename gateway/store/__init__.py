@@ -14,6 +14,9 @@ dispatches     the way out: commands once, one step after another, and what is d
 instructions   what people want done with dispatches, and pauses of partners
 sessions       connections for what many threads share
 gallring       what is sealed of a dispatch, destroyed
+destruction    what the rules say is to be destroyed, found and destroyed; ripe says what holds it, erasing how a file
+               does it, destroyed what has been, scrub that nothing lingers in the files
+holds          what may not be destroyed, whatever its rule
 outbox         committed events on their way to the broker
 protections    what is known of protected identity, answered from memory
 dead_letters   events that no consumer could take, until somebody judges them; triage says what may be done

@@ -1,13 +1,13 @@
-"""An embedded store moved to PostgreSQL, and proven to be the same log (`gateway store copy`).
+"""An embedded store moved to PostgreSQL, and proven to be the same logs (`gateway store copy`).
 
 1. The source is whole (`guard.check`) and nobody runs on it; from here on its one turn to write is ours.
 2. The target has the schema and nothing else, or a beginning of the source that an interrupted copy left. Anything
    other is somebody's store, and is not touched.
 3. Every table goes over in order of its key, many rows a transaction, from where the target ends. The checkpoints are
    last: until they are there, the target is no log that anybody would serve.
-4. Proof: the target's log is computed again from its entries, against every signed checkpoint; then every row of every
-   table is compared with its original.
-5. The anchor is written. The source stays as it is; with the anchor beside it grown, it is soon an older copy, which
+4. Proof: each of the target's logs is computed again from its entries, against every signed checkpoint; then every row
+   of every table is compared with its original.
+5. The anchors are written. The source stays as it is; with the anchor beside it grown, it is soon an older copy, which
    nobody serves.
 
 Leases are not copied: they are of processes that have ended.
@@ -27,13 +27,14 @@ from gateway.database import Row, Session, Turn, instant
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import Clock
 from gateway.store import anchor, guard, partitions, schema
-from gateway.store.log import StoredLog
+from gateway.store.log import LOGS, READINGS, StoredLog
 from gateway.store.place import PostgresPlace, SqlitePlace
+from gateway.store.readings import ReadingViews
 from gateway.store.views import Views
 
 BATCH = 2000
 """Rows in one transaction."""
-_LATE = (schema.tiles, schema.checkpoints)
+_LATE = (schema.reading_tiles, schema.reading_checkpoints, schema.tiles, schema.checkpoints)
 TABLES: tuple[Table, ...] = (
     *(one for one in schema.METADATA.sorted_tables if one not in _LATE and one is not schema.leases),
     *_LATE,
@@ -78,7 +79,7 @@ def copy(  # noqa: PLR0913  # settings, each by its name
     """
     source.upgrade()
     # 1. Whole, and nobody's but ours.
-    last = guard.check(source, key)
+    last, *others = [guard.check(source, key, log) for log in LOGS]
     ours = source.open()
     try:
         with ours.translated(), ours.writing(Turn.JOURNAL):
@@ -87,14 +88,16 @@ def copy(  # noqa: PLR0913  # settings, each by its name
             rows = _copied(ours, target, clock, told, faults)
             faults("proof")
             proven = _proven(target, key)
-            if proven[0] != last:
-                raise IntegrityError(f"the copy's last checkpoint is of {proven[0].size} leaves, not {last.size}")
-            # 5. The anchor.
+            for found, expected in zip(proven[0], (last, *others), strict=True):
+                if found != expected:
+                    raise IntegrityError(f"the copy's last checkpoint is of {found.size} leaves, not {expected.size}")
+            # 5. The anchors.
             faults("anchor")
-            anchor.write(target.anchor, StoredLog(ours).last().note)
+            for log in reversed(LOGS):
+                anchor.write(log.anchored(target), StoredLog(ours, log).last().note)
     finally:
         ours.close()
-    guard.check(target, key)
+    guard.check_all(target, key)
     return Report(last=last, checkpoints=proven[1], rows=rows)
 
 
@@ -175,11 +178,14 @@ def _same(table: Table, ours: Session, theirs: Session) -> int:
     return count
 
 
-def _proven(target: PostgresPlace, key: note.Key) -> tuple[checkpoint.Checkpoint, int]:
-    views = Views(target)
+def _proven(target: PostgresPlace, key: note.Key) -> tuple[list[checkpoint.Checkpoint], int]:
+    """Compute every log of the target again; return their last checkpoints, and how many the audit log has."""
+    views, read = Views(target), ReadingViews(target)
     try:
         report = views.verify_log(key)
-        return checkpoint.verify(views.checkpoint(), key), report.checkpoints
+        read.verify(key)
+        last = checkpoint.verify(views.checkpoint(), key)
+        return [last, checkpoint.verify(read.checkpoint(), READINGS.key(key))], report.checkpoints
     finally:
         views.close()
 

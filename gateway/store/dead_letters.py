@@ -15,21 +15,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.database import Row, Session, Turn, instant, written
 from gateway.logs import redacted
-from gateway.message import EventId
+from gateway.message import EventId, Protection
 from gateway.ports import Clock, DeadLetter
 from gateway.store import triage
 from gateway.store.place import Place
+from gateway.store.rows import written_persons
 from gateway.store.triage import Action, Standing, State, Verdict
 
 CHUNK = 100
 """Letters judged in one transaction: each body may be large, and the journal waits meanwhile."""
 _MOST, _LARGEST = 2**31 - 1, 2**63 - 1
-_RECORDED = "queue, event, type, partition, attempts, reason, fingerprint, since, at, recorded_at, replay_of, body"
+_RECORDED = (
+    "queue, event, type, partition, attempts, reason, fingerprint, since, at, recorded_at, replay_of, body, related"
+)
 _KNOWN = """
     WITH wanted (q, e, r) AS (VALUES {values})
     SELECT q, e, r FROM wanted {join} dead_letters ON queue = q AND event = e AND replay_of = r
@@ -37,11 +40,12 @@ _KNOWN = """
 _FACTS = "id, queue, event, type, attempts, reason, fingerprint, since, at, recorded_at, replay_of"
 _STANDING = """
     SELECT l.id, l.queue, l.event, l.type, l.attempts, l.reason, l.fingerprint, l.since, l.at, l.recorded_at,
-           l.replay_of, a.by AS asker, a.at AS asked,
+           l.replay_of, a.by AS asker, a.at AS asked, a.role AS asked_role, a.reason AS asked_reason,
            CASE WHEN l.state = 'asked' AND a.at <= ? THEN 'open' ELSE l.state END AS stands
     FROM dead_letters l LEFT JOIN triage a ON l.state = 'asked' AND a.letter = l.id AND a.action = 'ask' AND a.step =
         (SELECT max(step) FROM triage b WHERE b.letter = l.id AND b.action = 'ask')
 """
+_ASKED = "stands, asker, asked, asked_role, asked_reason"
 """Letters as they stand: an ask that has lapsed is none, also before anybody writes that down."""
 
 
@@ -66,6 +70,9 @@ class Letter:
     asked_by: str | None
     """Who wants it discarded, while it is ASKED."""
     asked_at: datetime | None
+    asked_reason: str | None
+    fingerprint: str | None
+    """What names that ask: who approves it says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +104,16 @@ class Step:
     at: datetime
 
 
+Shown = Callable[[bytes, Protection, Protection], bytes]
+"""From a body, and what is known of its person and of whom else it names, to what may be shown."""
+
 _GROUPS = f"""
     SELECT fingerprint, queue, type, min(reason), count(*), min(at), max(at), max(id)
     FROM ({_STANDING}) d WHERE stands = 'open' {{more}}
     GROUP BY fingerprint, queue, type ORDER BY count(*) DESC, fingerprint
 """  # noqa: S608  # our own words
 _LOCK = """
-    UPDATE dead_letters SET state = state WHERE id = ? RETURNING state, queue, event, type, partition, body
+    UPDATE dead_letters SET state = state WHERE id = ? RETURNING state, queue, event, type, partition, body, related
 """
 """Reads a letter and holds it: who else judges it waits, and then finds it as we leave it."""
 
@@ -116,6 +126,7 @@ class _Act:
     by: str
     reason: str = ""
     at: datetime
+    seen: Collection[str] = ()
 
     def wrong(self) -> str:
         """Tell why it is refused whatever the letter; empty where it is not."""
@@ -169,22 +180,26 @@ class StoredDeadLetters:
         """Ask another person to discard open letters. Raises UnavailableError."""
         return self._judge(letters, self._act(Action.ASK, by, reason))
 
-    def approve_discard(self, letters: Collection[int], *, by: str) -> Sequence[Verdict]:
-        """Destroy the bodies of letters that another person has asked to discard. Raises UnavailableError."""
-        return self._judge(letters, self._act(Action.APPROVE, by))
+    def approve_discard(self, letters: Collection[int], *, by: str, seen: Collection[str]) -> Sequence[Verdict]:
+        """Destroy the bodies of letters that another person has asked to discard. Raises UnavailableError.
+
+        `seen`: the fingerprints of the asks that are approved, and no other.
+        """
+        return self._judge(letters, replace(self._act(Action.APPROVE, by), seen=seen))
 
     def withdraw(self, letters: Collection[int], *, by: str) -> Sequence[Verdict]:
         """Take back an ask: one's own, or another's whom one will not approve. Raises UnavailableError."""
         return self._judge(letters, self._act(Action.WITHDRAW, by))
 
-    def read(self, letters: Collection[int], *, purpose: str, by: str) -> Mapping[int, bytes]:
+    def read(self, letters: Collection[int], *, purpose: str, by: str, shown: Shown) -> Mapping[int, bytes]:
         """Return the bodies of letters that are not judged yet, and write down who read them for which purpose.
 
+        `shown` makes of each body, by what is known now of those whom it is about, what may be shown of it.
         Raises UnavailableError.
         """
         bodies: dict[int, bytes] = {}
         self._judge(letters, self._act(Action.READ, by, purpose), bodies=bodies)
-        return bodies
+        return {number: shown(body, *self._known(number)) for number, body in bodies.items()}
 
     def letters(
         self, *, queue: str | None = None, state: State | None = None, group: str | None = None, limit: int = 100
@@ -193,12 +208,12 @@ class StoredDeadLetters:
         wanted = {"queue = ?": queue, "stands = ?": state and state.value, "fingerprint = ?": group}
         given = {condition: value for condition, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
-        sql = f"SELECT {_FACTS}, stands, asker, asked FROM ({_STANDING}) d {where} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our own words
+        sql = f"SELECT {_FACTS}, {_ASKED} FROM ({_STANDING}) d {where} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our own words
         return [_letter(row) for row in self._all(sql, (self._lapsed(), *given.values(), limit))]
 
     def letter(self, number: int) -> Letter | None:
         """Return one letter; None if there is none. Raises UnavailableError."""
-        sql = f"SELECT {_FACTS}, stands, asker, asked FROM ({_STANDING}) d WHERE id = ?"  # noqa: S608  # our own words
+        sql = f"SELECT {_FACTS}, {_ASKED} FROM ({_STANDING}) d WHERE id = ?"  # noqa: S608  # our own words
         rows = self._all(sql, (self._lapsed(), number))
         return _letter(rows[0]) if rows else None
 
@@ -234,6 +249,12 @@ class StoredDeadLetters:
         """Close the connection."""
         self._session.close()
 
+    def _known(self, number: int) -> tuple[Protection, Protection]:
+        """Return what is known now of whose a letter is, and of whom else it names; of one that is judged, nothing."""
+        rows = self._all("SELECT protection, beside FROM letter_protections WHERE letter = ?", (number,))
+        own, beside = rows[0] if rows else (Protection.UNKNOWN, Protection.UNKNOWN)
+        return Protection(own), Protection(beside)
+
     def _judge(
         self, letters: Collection[int], act: _Act, *, turn: Turn = Turn.LETTERS, bodies: dict[int, bytes] | None = None
     ) -> list[Verdict]:
@@ -260,7 +281,7 @@ class StoredDeadLetters:
         if standing.lapsed(act.at):
             self._step(number, State.OPEN, _Act(action=Action.LAPSE, by="", at=act.at))
             standing = Standing(state=State.OPEN, asked_by=None, asked_at=None)
-        following = triage.after(standing, act.action, act.by)
+        following = triage.after(standing, act.action, act.by, act.seen)
         if act.action is Action.RETRY and self._queues is not None and row[1] not in self._queues:
             following = f"queue {row[1]} is not configured"
         if not isinstance(following, State):
@@ -277,16 +298,18 @@ class StoredDeadLetters:
     def _standing(self, number: int, state: State) -> Standing:
         if state is not State.ASKED:
             return Standing(state=state, asked_by=None, asked_at=None)
-        ((by, at),) = self._session.execute(
-            "SELECT by, at FROM triage WHERE letter = ? AND action = 'ask' ORDER BY step DESC LIMIT 1", (number,)
+        ((by, role, reason, at),) = self._session.execute(
+            "SELECT by, role, reason, at FROM triage WHERE letter = ? AND action = 'ask' ORDER BY step DESC LIMIT 1",
+            (number,),
         ).fetchall()
-        return Standing(state=state, asked_by=by, asked_at=instant(at))
+        asked = triage.asked(by, role, reason, at)
+        return Standing(state=state, asked_by=by, asked_at=instant(at), asked=asked)
 
     def _step(self, number: int, following: State, act: _Act) -> None:
         """Write down what is done, and do it: a judged letter has no body and is nobody's any more."""
         if following in triage.JUDGED:
             self._session.execute(
-                "UPDATE dead_letters SET state = ?, partition = '', body = ? WHERE id = ?",
+                "UPDATE dead_letters SET state = ?, partition = '', body = ?, related = NULL WHERE id = ?",
                 (following.value, b"", number),
             )
         else:
@@ -299,12 +322,12 @@ class StoredDeadLetters:
 
     def _send(self, number: int, row: Row, reason: str) -> None:
         """Put the letter's event into the outbox, for its one queue. No message is named: the letter is."""
-        _, queue, event, kind, partition, body = row
+        _, queue, event, kind, partition, body, related = row
         ((last,),) = self._session.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchall()
         self._session.insert(
             "outbox",
-            "id, message, event, type, partition, queues, body, replay_of, replay_reason",
-            [(last + 1, 0, event, kind, partition, queue, bytes(body), number, reason)],
+            "id, message, event, type, partition, queues, body, replay_of, replay_reason, related",
+            [(last + 1, 0, event, kind, partition, queue, bytes(body), number, reason, related)],
         )
 
     def _act(self, action: Action, by: str, reason: str = "") -> _Act:
@@ -324,7 +347,7 @@ def add(session: Session, letters: Sequence[DeadLetter], now: datetime) -> int:
     wanted: dict[Row, Row] = {}
     for one in letters:
         row = _row(one, written(now))
-        wanted.setdefault((row[0], row[1], row[-2]), row)
+        wanted.setdefault((row[0], row[1], row[10]), row)
     for known in session.match(_KNOWN.format(join=session.join, values="{values}"), list(wanted)):
         del wanted[tuple(known)]
     (last,) = session.execute("SELECT coalesce(max(id), 0) FROM dead_letters").fetchone()
@@ -348,6 +371,7 @@ def _row(one: DeadLetter, now: str) -> Row:
     return (
         queue, event, kind, triage.plain(one.partition), attempts, reason, triage.group_of(queue, kind, reason),
         written(one.since), written(one.at), now, replay_of, one.body,
+        written_persons(one.related),
     )  # fmt: skip
 
 
@@ -356,4 +380,5 @@ def _letter(row: Row) -> Letter:
     return Letter(id=row[0], queue=row[1], event=EventId(row[2]), type=row[3], attempts=row[4], reason=row[5],
                   group=row[6], since=instant(row[7]), at=instant(row[8]), recorded_at=instant(row[9]),
                   replay_of=row[10] or None, state=State(row[11]), asked_by=row[12] if asked else None,
-                  asked_at=instant(row[13]) if asked else None)  # fmt: skip
+                  asked_at=instant(row[13]) if asked else None, asked_reason=row[15] if asked else None,
+                  fingerprint=triage.asked(row[12], row[14], row[15], row[13]) if asked else None)  # fmt: skip

@@ -284,7 +284,7 @@ class StoredDispatches:
             self._fault("review_steps")
         if step.opens:
             waits = [Waits(one, first + one.leaf, dispatch=number) for one in step.opens]
-            insert(session, [waiting.opened(session, waits)], self._fault)
+            insert(session, waiting.opened(session, waits), self._fault)
         if step.before in MAILBOX or step.before is State.UNRESOLVED:
             _mailbox(session, number, step)
         if step.happening in ORDERED and not (step.before in MAILBOX and step.by is None):  # nobody ordered that
@@ -361,6 +361,7 @@ def _rows(number: int, step: Step, stands: Row, added: Added) -> Iterable[Into]:
         Into("timeline", _STEP, [timeline]),
         Into("leaves", f"{LEAVES}, dispatch", [(*row, number) for row in added.leaves]),
         Into("records", RECORDS, added.records),
+        *added.traced(),
         Into("contents", _CONTENT, contents),
         Into("deposits", "dispatch, partner, organisation, contract, deposited_at", deposits),
         Into("outbox", f"{OUTBOX}, dispatch", [(*row, number) for row in added.outbox]),

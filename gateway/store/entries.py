@@ -126,11 +126,12 @@ class Group:
             Into("evidence", "message, key_id, wrapped_key, sealed", rows.evidence),
             Into("leaves", LEAVES, rows.leaves),
             Into("records", RECORDS, rows.records),
+            *rows.traced(),
             Into("refusals", _REFUSED, rows.refusals),
             Into("quarantine", "refusal, sealed", rows.quarantine),
             Into("outbox", OUTBOX, rows.outbox),
             Into("protections", LEARNED, rows.learned, LEARN),
-            waiting.opened(self._session, rows.waiting),
+            *waiting.opened(self._session, rows.waiting),
         )
         insert(self._session, parts, fault)
 

@@ -12,7 +12,19 @@ on its way to a partner that is called, or what a partner has acknowledged, it n
 
 What waits for a person is answered by the reviewers and carried out by the releaser: two roles, neither of which is the
 operator's. Reviewers answer, and can neither add to the log nor put an event out; the releaser does both, and cannot
-answer. Each reads what is sealed of what waits, by views, and nothing else that is.
+answer. Each reads what is sealed of what waits, by views, and nothing else that is. Reviewers are told whether anybody
+whom it is about is protected, and not who that is; the releaser shields the events that the relay holds back, reads no
+others and changes no others: the relay changes none, and adds nothing to the log.
+
+The archivist opens what is sealed, for replays, evidence and registerutdrag: reads everything that the log is about,
+and the sealing key is the other half. Writes nothing but who read what, before anything is answered.
+
+Who reads the log is written down first, in a log of its own (`readings.py`): the auditor, the archivist and the
+reviewer may add to it, by a function that tells nothing of what is there. Only the overseer reads it, and nothing else;
+the operator does neither. Whoever guards, integrates or keeps an anchor of it sees hashes and how many there are.
+
+Gallring destroys by a function, what is due and what nothing holds, and reads nothing that is sealed. Nobody else may
+destroy anything of the log.
 
 The auditor reads nothing but views, in a schema of their own that stands first in the auditor's search path. They have
 the tables' names and lack the columns with sealed bytes, wrapped keys and event bodies: the same program, run as the
@@ -25,6 +37,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
+from gateway.config.retention import DataClass
 from gateway.errors import ConfigError
 from gateway.services import Roles
 
@@ -33,8 +46,23 @@ AUDITOR = "auditor"
 
 _LOG = ("alembic_version", "leaves", "tiles", "checkpoints")
 _FACTS = ("messages", "refusals", *_LOG)
+_WITNESSED = ("cosignatures", "stamps")
+"""What others have signed for: no secret, and of every log here."""
+_SEALED = (
+    "evidence",
+    "records",
+    "quarantine",
+    "contents",
+    "dispatch_records",
+    "reviews",
+    "review_steps",
+    "shieldings",
+)
+_WAY_OUT = ("commands", "dispatches", "timeline", "deposits", "instructions", "pauses")
 _GOVERNING = dict.fromkeys(("registers", "declarations"), ("SELECT, INSERT",))
 """Whoever judges keeps what it judges by."""
+_TRACED = {"flows": ("SELECT (id), INSERT",), "trail": ("INSERT",)}
+"""What is told of a leaf is written with it, by whoever adds to the log; a flow's number tells whether it is there."""
 _LEASES = {"leases": ("SELECT, INSERT, UPDATE, DELETE",)}
 _REFUSED = "id, partner, contract, code, step, detail, at, quarantined, position"
 _WAITING = "id, message, event, type, partition, queues, replay_of, replay_reason, dispatch"
@@ -45,7 +73,28 @@ _WALKED = "state, step, attempts, due, over_at, first_failure, pseudonym, intent
 _CONTENT = "dispatch, step, name"
 _REGISTER = "policy, predecessor, taken_at, archive, position"
 _DECLARATION = "id, at, by, queues, position"
+_LOG_READING = "gateway_log_reading(bytea, bytea, text, bytea, bytea)"
+_READERS = ("auditor", "archivist", "reviewer", "overseer")
+"""Who may add to the log of readings."""
+_GUARDED = {
+    "reading_leaves": ("SELECT (position, at)",),
+    "reading_tiles": ("SELECT",),
+    "reading_checkpoints": ("SELECT",),
+}
+"""What tells that the log of readings is as it was left, and signed for in time; nothing of who reads."""
+_RIPE = tuple(f"gallring_{one.value}" for one in DataClass)
+_HELD = "id, kind, number, partner, first, beyond"
+_GALLRA = ("gateway_gallra(bigint, bigint[])", "gateway_forget_hold(bigint)")
+_GALLRADE = {
+    "gallringar": "id, rule, data, count, by, at, position",
+    "gallrade": "*",
+    "gallring_due": "*",
+    "hold_steps": "hold, step, action, by, role, reason, at, position",
+    "holds": _HELD,
+}
+"""What was destroyed, what is due and what is held: without whose."""
 _EMPTY = "gateway_empty_deposit(bigint, text, text, bytea, bytea)"
+_SHIELD = "gateway_shield(bigint, text, bytea, text)"
 _EMPTY_QUARANTINE = "gateway_empty_quarantine(bigint, text, bytea, bytea)"
 _OPENED = (
     "id, kind, message, refusal, dispatch, record, partner, organisation, contract, information, basis, lagrum, "
@@ -69,12 +118,14 @@ _WAITING_FOR_PEOPLE = {
 
 GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "front": {
+        "gallring_due": ("SELECT",),
         **dict.fromkeys(_LOG, ("SELECT",)),
         "messages": ("SELECT, INSERT",),
         "leaves": ("SELECT, INSERT",),
         "refusals": (f"SELECT ({_REFUSED}), INSERT",),
         "evidence": ("INSERT",),
         "records": ("INSERT",),
+        **_TRACED,
         "quarantine": ("INSERT",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
@@ -86,10 +137,14 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "deposits": ("SELECT, UPDATE (fetched_at, acknowledged_at, closed_at, kept_until)",),
         "deposit_records": ("SELECT",),
         "reviews": (f"SELECT ({_COUNTED}, {_ANSWERED}), INSERT ({_OPENED})",),
+        "review_persons": ("INSERT",),
+        **dict.fromkeys(("shieldings", "gallringar", "hold_steps"), ("SELECT (position, at)",)),
+        **_GUARDED,
+        **dict.fromkeys(_WITNESSED, ("SELECT",)),
     },
     "relay": {
         "alembic_version": ("SELECT",),
-        "outbox": ("SELECT, DELETE",),
+        "outbox": ("SELECT, DELETE, UPDATE (held)",),
         "protections": ("SELECT",),
         "dead_letters": ("SELECT, INSERT",),
         **_LEASES,
@@ -100,12 +155,17 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "tiles": ("SELECT, INSERT, UPDATE",),
         "checkpoints": ("SELECT, INSERT",),
         "reviews": (f"SELECT ({_COUNTED})",),
+        "reading_leaves": ("SELECT",),
+        "reading_tiles": ("SELECT, INSERT, UPDATE",),
+        "reading_checkpoints": ("SELECT, INSERT",),
+        **dict.fromkeys(_WITNESSED, ("SELECT, INSERT",)),
         **_LEASES,
     },
     "dispatcher": {
         "alembic_version": ("SELECT",),
         "leaves": ("SELECT, INSERT",),
         "records": ("INSERT",),
+        **_TRACED,
         "dispatch_records": ("SELECT",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
@@ -118,6 +178,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "instructions": ("SELECT, UPDATE (step, refused, settled_at)",),
         "pauses": ("SELECT",),
         "reviews": (f"SELECT, INSERT ({_OPENED}), UPDATE ({_ENDED})",),
+        "review_persons": ("SELECT (review), INSERT, DELETE",),
         "review_steps": ("SELECT, INSERT",),
         **_LEASES,
     },
@@ -127,6 +188,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "refusals": (f"SELECT ({_REFUSED})",),
         "reviews": ("SELECT, UPDATE (state, step, answer, fields, changed_at)",),
         "review_steps": ("SELECT, INSERT",),
+        "review_protections": ("SELECT",),
         "instructions": ("SELECT (id), INSERT (id, dispatch, happening, by, role, reason, at)",),
     },
     "releaser": {
@@ -135,17 +197,51 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "messages": ("SELECT, INSERT",),
         "leaves": ("SELECT, INSERT",),
         "records": ("INSERT",),
+        **_TRACED,
         "evidence": ("INSERT",),
         "refusals": (f"SELECT ({_REFUSED})",),
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
         **_GOVERNING,
         "reviews": (f"SELECT, INSERT ({_OPENED}), UPDATE ({_ENDED})",),
+        "review_persons": ("SELECT, INSERT, DELETE",),
+        "held_events": ("SELECT",),
+        "shieldings": ("INSERT",),
         "review_steps": ("SELECT, INSERT",),
         **_LEASES,
     },
+    "archivist": dict.fromkeys(
+        (*_FACTS, *_WITNESSED, *_GOVERNING, *_SEALED, *_WAY_OUT, "trail", "gallringar", "gallrade", "hold_steps"),
+        ("SELECT",),
+    ),
+    "overseer": dict.fromkeys(
+        ("alembic_version", "reading_leaves", "reading_records", "reading_tiles", "reading_checkpoints", *_WITNESSED),
+        ("SELECT",),
+    ),
+    "gallring": {
+        "alembic_version": ("SELECT",),
+        "leaves": ("SELECT, INSERT",),
+        "records": ("INSERT",),
+        "flows": ("SELECT (id, basis), INSERT",),
+        "trail": ("SELECT (position, flow, at), INSERT",),
+        "outbox": ("SELECT (id)",),
+        "protections": ("SELECT (revision)",),
+        "messages": ("SELECT (id, message_id, accepted_at, first_leaf, leaf_count)",),
+        "dispatches": ("SELECT (id, dispatch, changed_at)",),
+        "refusals": ("SELECT (id, at)",),
+        "reviews": ("SELECT (id, changed_at)",),
+        "shieldings": ("SELECT (position)",),
+        **dict.fromkeys(_RIPE, ("SELECT",)),
+        "gallringar": ("SELECT, INSERT",),
+        "gallrade": ("SELECT",),
+        "gallring_due": ("SELECT, INSERT, UPDATE, DELETE",),
+        "holds": (f"SELECT ({_HELD}), INSERT",),
+        "hold_steps": ("SELECT, INSERT",),
+        **_LEASES,
+    },
     "operator": {
-        **dict.fromkeys(_FACTS, ("SELECT",)),
+        **{table: ("SELECT" if columns == "*" else f"SELECT ({columns})",) for table, columns in _GALLRADE.items()},
+        **dict.fromkeys((*_FACTS, *_WITNESSED), ("SELECT",)),
         "refusals": (f"SELECT ({_REFUSED})",),
         "records": ("SELECT (position, pseudonym)",),
         "quarantine": ("SELECT (refusal)",),
@@ -165,6 +261,9 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pauses": ("SELECT, INSERT",),
         "reviews": (f"SELECT ({_OPENED}, state, step, answer, fields, outcome)",),
         "review_steps": ("SELECT",),
+        "review_protections": ("SELECT (review, protection)",),
+        "letter_protections": ("SELECT",),
+        "shieldings": ("SELECT (position, event, at)",),
     },
 }
 """Privileges by duty and table."""
@@ -196,6 +295,7 @@ VIEWS: Mapping[str, str] = {
     **dict.fromkeys(_FACTS, "*"),
     "refusals": _REFUSED,
     "records": "position, pseudonym",
+    **dict.fromkeys(("flows", "trail", "trail_gaps"), "*"),
     "quarantine": "refusal",
     "protections": "revision",
     "outbox": _WAITING,
@@ -208,6 +308,13 @@ VIEWS: Mapping[str, str] = {
     "declarations": _DECLARATION,
     "reviews": f"{_OPENED}, state, step, answer, fields, outcome",
     "review_steps": "*",
+    "review_protections": "review, protection",
+    "shieldings": "position, event, at",
+    **_GALLRADE,
+    "reading_leaves": "position",
+    "reading_tiles": "*",
+    "reading_checkpoints": "*",
+    **dict.fromkeys(_WITNESSED, "*"),
 }
 """What the auditor sees, by table."""
 
@@ -234,8 +341,11 @@ def grant(connection: Connection, roles: Roles) -> None:
             if table in tables:
                 words += [f"GRANT {one} ON {table} TO {quote(mine[duty])}" for one in privileges]
     words.append(f"GRANT EXECUTE ON FUNCTION gateway_add_partition(text) TO {quote(mine['integrator'])}")
+    words += [f"GRANT EXECUTE ON FUNCTION {_LOG_READING} TO {quote(mine[duty])}" for duty in _READERS]
+    words += [f"GRANT EXECUTE ON FUNCTION {one} TO {quote(mine['gallring'])}" for one in _GALLRA]
     words.append(f"GRANT EXECUTE ON FUNCTION {_EMPTY} TO {quote(mine['dispatcher'])}")
     words.append(f"GRANT EXECUTE ON FUNCTION {_EMPTY_QUARANTINE} TO {quote(mine['releaser'])}")
+    words.append(f"GRANT EXECUTE ON FUNCTION {_SHIELD} TO {quote(mine['releaser'])}")
     words += _narrowed(quote(mine["front"]), everybody)
     words += _views(tables, quote(mine[AUDITOR]))
     for word in words:

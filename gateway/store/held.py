@@ -123,6 +123,7 @@ def sealed(session: Session, steps: Sequence[Row], records_of: str = _RECORDS) -
             key_id=row[3],
             wrapped_key=row[4],
             evidence=row[5],
+            emptied=bool(row[2]) and not row[5],
             records=tuple(records[one] for one in spans.get((row[0], row[1]), ()) if one in records),
         )
         for row in steps

@@ -1,6 +1,6 @@
-"""Takes committed leaves into the tree, and signs a checkpoint about every second when it has grown.
+"""Takes committed leaves of a log into its tree, and signs a checkpoint about every second when it has grown.
 
-One integrator at a time, by lease. A step:
+One integrator of a log at a time, by lease. A step:
 
 1. Hold the lease.
 2. Take up the tree at the last checkpoint, if another process or an error has moved us from it: the stored tiles must
@@ -27,10 +27,10 @@ from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import Clock
 from gateway.store import anchor
 from gateway.store.lease import TTL, Lease, held
-from gateway.store.log import Signed, StoredLog, check
+from gateway.store.log import AUDIT, Log, Signed, StoredLog, check
 from gateway.store.place import Place
 
-LEASE = "integrator"
+LEASE = AUDIT.lease
 BATCH = 20_000
 """Most leaves in one checkpoint: some tenths of a second of work, and a transaction of under a megabyte."""
 
@@ -82,6 +82,7 @@ class Integrator:
         self,
         place: Place,
         *,
+        log: Log = AUDIT,
         signer: note.Signer,
         clock: Clock,
         holder: str,
@@ -94,6 +95,7 @@ class Integrator:
 
         Args:
             place: The store. Raises IntegrityError if none is there.
+            log: Which of its logs.
             signer: `[keys] checkpoint`, by the name of `[audit] origin`.
             clock: Gives the checkpoints' times, and tells when leases end.
             holder: Names this process and no other.
@@ -103,11 +105,12 @@ class Integrator:
             faults: Told each point of a step (`sign`, `tiles`, `commit`, `committed`, `anchored`); tests fail there.
         """
         self._session = place.open()
-        self._anchor = place.anchor
-        self._log = StoredLog(self._session)
-        self._lease = Lease(place, LEASE, holder=holder, clock=clock, ttl=ttl, turn=Turn.LOG)
+        self._which = log
+        self._anchor = log.anchored(place)
+        self._log = StoredLog(self._session, log)
+        self._lease = Lease(place, log.lease, holder=holder, clock=clock, ttl=ttl, turn=Turn.LOG)
         self._holder = holder
-        self._signer = signer
+        self._signer = log.signer(signer)
         self._clock = clock
         self._interval = interval.total_seconds()
         self._alarm = alarm
@@ -116,7 +119,7 @@ class Integrator:
         self._more = False
         self._anchored = -1
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=log.lease, daemon=True)
 
     def start(self) -> None:
         """Go on stepping in a thread of its own."""
@@ -193,7 +196,7 @@ class Integrator:
     def _renew_anchor(self, last: Signed) -> None:
         anchored = checkpoint.verify(anchor.read(self._anchor), self._signer.key)
         if anchored.size > last.size:
-            raise IntegrityError(f"the log was signed at {anchored.size} leaves and has {last.size}")
+            raise IntegrityError(f"the {self._which.name} was signed at {anchored.size} leaves and has {last.size}")
         if tree.root(anchored.size, self._log.nodes()) != anchored.root:
             raise IntegrityError(f"the stored tree does not have the root signed for {anchored.size} leaves")
         if anchored.size < last.size:
@@ -209,17 +212,19 @@ class Integrator:
     ) -> bool:
         """Write tiles and checkpoint, unless another process has gone on meanwhile."""
         with self._session.writing(Turn.LOG):
-            if not held(self._session, LEASE, self._holder) or self._log.last().size != last.size:
+            if not held(self._session, self._which.lease, self._holder) or self._log.last().size != last.size:
                 return False
             self._session.insert(
-                "tiles",
+                self._which.tiles,
                 "level, number, hashes",
                 changed,
                 "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
             )
             self._fault("tiles")
             self._session.insert(
-                "checkpoints", "size, root, note, at", [(grown.size, grown.root, signed, written(self._clock.now()))]
+                self._which.checkpoints,
+                "size, root, note, at",
+                [(grown.size, grown.root, signed, written(self._clock.now()))],
             )
             self._fault("commit")
         return True

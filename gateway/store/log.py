@@ -1,13 +1,70 @@
-"""The log as it is stored: leaves, tiles and checkpoints, read through one connection."""
+"""A log as it is stored: leaves, tiles and checkpoints, read through one connection.
+
+There are two, of the same form, and the same code keeps both: the audit log, and that of who has read it
+(`readings.py`). Each has its own tables, origin, key name, integrator's lease and anchor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from gateway.audit import tiles, tree
+from gateway import codes
+from gateway.audit import note, proof, reading, tiles, tree
 from gateway.database import Session
-from gateway.errors import IntegrityError
+from gateway.errors import IntegrityError, UnavailableError
+from gateway.store.place import ANCHOR, Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """Which log."""
+
+    name: str
+    suffix: str
+    """What its origin has more than `[audit] origin`."""
+    leaves: str
+    """The names of its tables."""
+    tiles: str
+    checkpoints: str
+    lease: str
+    """Of whoever integrates it."""
+    anchor: str
+    """The name of the file with its last checkpoint, beside the store."""
+
+    def anchored(self, place: Place) -> Path:
+        """Return where its checkpoint outside the database is."""
+        return place.anchor.with_name(self.anchor)
+
+    def key(self, key: note.Key) -> note.Key:
+        """Return its public key, given the audit log's: the same by its own name, which is its origin (C2SP)."""
+        return note.Key(key.name + self.suffix, key.public) if self.suffix else key
+
+    def signer(self, signer: note.Signer) -> note.Signer:
+        """Return what signs its checkpoints, given what signs the audit log's."""
+        return signer.named(signer.key.name + self.suffix) if self.suffix else signer
+
+
+AUDIT = Log(
+    name="log",
+    suffix="",
+    leaves="leaves",
+    tiles="tiles",
+    checkpoints="checkpoints",
+    lease="integrator",
+    anchor=ANCHOR,
+)
+READINGS = Log(
+    name="log of readings",
+    suffix=reading.SUFFIX,
+    leaves="reading_leaves",
+    tiles="reading_tiles",
+    checkpoints="reading_checkpoints",
+    lease="readings",
+    anchor="readings.checkpoint",
+)
+LOGS = (AUDIT, READINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,52 +79,73 @@ class Signed:
 class StoredLog:
     """Belongs to one thread. Raises the driver's errors: whoever holds the transaction translates them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, log: Log = AUDIT) -> None:
         """`session` is of the store."""
         self._session = session
+        self._log = log
 
     def last(self) -> Signed:
         """Return the last checkpoint. Raises IntegrityError: a log has one from its first moment."""
-        row = self._session.execute("SELECT size, root, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+        row = self._session.execute(
+            f"SELECT size, root, note FROM {self._log.checkpoints} ORDER BY size DESC LIMIT 1"  # noqa: S608  # our own name
+        ).fetchone()
         if row is None:
-            raise IntegrityError("the log has no checkpoint at all")
+            raise IntegrityError(f"the {self._log.name} has no checkpoint at all")
         return Signed(size=row[0], root=row[1], note=row[2])
+
+    def step(self, after: int, most: int) -> Signed:
+        """Return the longest checkpoint that is at most `most` leaves longer than `after`, else the next longer one.
+
+        Raises IntegrityError if there is none.
+        """
+        query = f"SELECT size, root, note FROM {self._log.checkpoints} WHERE size > ? "  # noqa: S608  # our own name
+        row = (
+            self._session.execute(query + "AND size <= ? ORDER BY size DESC LIMIT 1", (after, after + most)).fetchone()
+            or self._session.execute(query + "ORDER BY size LIMIT 1", (after,)).fetchone()
+        )
+        if row is not None:
+            return Signed(size=row[0], root=row[1], note=row[2])
+        raise IntegrityError(f"no checkpoint was signed after {after} leaves")
 
     def length(self) -> int:
         """Return how many leaves there are, signed for or not."""
-        return int(self._session.execute("SELECT coalesce(max(position), -1) + 1 FROM leaves").fetchone()[0])
+        query = f"SELECT coalesce(max(position), -1) + 1 FROM {self._log.leaves}"  # noqa: S608  # our own name
+        return int(self._session.execute(query).fetchone()[0])
 
     def leaves(self, first: int, limit: int) -> list[tuple[int, bytes, bytes]]:
         """Return (position, hash, entry) of the leaves from `first` on."""
         rows: list[tuple[int, bytes, bytes]] = self._session.execute(
-            "SELECT position, hash, entry FROM leaves WHERE position >= ? ORDER BY position LIMIT ?", (first, limit)
+            f"SELECT position, hash, entry FROM {self._log.leaves} WHERE position >= ? ORDER BY position LIMIT ?",  # noqa: S608
+            (first, limit),
         ).fetchall()
         return rows
 
     def entries(self) -> Iterator[bytes]:
         """Yield every entry from the first, having checked that positions have no gaps and hashes are the entries'."""
         for expected, (position, stored, entry) in enumerate(
-            self._session.stream("SELECT position, hash, entry FROM leaves ORDER BY position")
+            self._session.stream(f"SELECT position, hash, entry FROM {self._log.leaves} ORDER BY position")  # noqa: S608
         ):
             check(expected, position, stored, entry)
             yield entry
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed note, smallest first."""
-        for (note,) in self._session.stream("SELECT note FROM checkpoints ORDER BY size"):
-            yield note
+        for (signed,) in self._session.stream(f"SELECT note FROM {self._log.checkpoints} ORDER BY size"):  # noqa: S608
+            yield signed
 
     def check_owners(self) -> None:
-        """Prove that messages, refusals, dispatches' steps, reviews and what governs, side by side, cover the log once.
+        """Prove that messages, refusals, dispatches' steps, reviews, what governs and what was shielded cover it once.
 
-        Raises IntegrityError.
+        Of the audit log only. Raises IntegrityError.
         """
         expected = 0
         for first, count in self._session.stream(
             "SELECT first_leaf, leaf_count FROM messages UNION ALL SELECT position, 1 FROM refusals UNION ALL "
             "SELECT first_leaf, leaf_count FROM timeline WHERE first_leaf IS NOT NULL UNION ALL "
             "SELECT position, 1 FROM registers UNION ALL SELECT position, 1 FROM declarations UNION ALL "
-            "SELECT outcome, 1 FROM reviews WHERE outcome IS NOT NULL AND kind <> 'dispatch' ORDER BY 1, 2"
+            "SELECT position, 1 FROM gallringar UNION ALL SELECT position, 1 FROM shieldings UNION ALL "
+            "SELECT position, 1 FROM hold_steps WHERE position IS NOT NULL "
+            "UNION ALL SELECT outcome, 1 FROM reviews WHERE outcome IS NOT NULL AND kind <> 'dispatch' ORDER BY 1, 2"
         ):
             if first != expected:
                 raise IntegrityError(f"leaf {min(first, expected)} is told of by no message, or by two")
@@ -78,7 +156,8 @@ class StoredLog:
     def tile(self, level: int, number: int) -> bytes:
         """Return a tile's hashes. Raises IntegrityError if it is not there."""
         row = self._session.execute(
-            "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)
+            f"SELECT hashes FROM {self._log.tiles} WHERE level = ? AND number = ?",  # noqa: S608  # our own name
+            (level, number),
         ).fetchone()
         if row is None:
             raise IntegrityError(f"tile {level}/{number} is not there")
@@ -88,19 +167,31 @@ class StoredLog:
         """Return where the leaf of this hash stands; None if nowhere. The tiles are searched, the newest first."""
         last = self.last().size
         row = self._session.execute(
-            "SELECT position FROM leaves WHERE position >= ? AND hash = ?", (last, leaf)
+            f"SELECT position FROM {self._log.leaves} WHERE position >= ? AND hash = ?",  # noqa: S608  # our own name
+            (last, leaf),
         ).fetchone()
         if row is not None:
             return int(row[0])
         found = self._session.instr.format("hashes")
         for number, hashes in self._session.execute(
-            f"SELECT number, hashes FROM tiles WHERE level = 0 AND {found} > 0 ORDER BY number DESC",  # noqa: S608
+            f"SELECT number, hashes FROM {self._log.tiles} WHERE level = 0 AND {found} > 0 ORDER BY number DESC",  # noqa: S608
             (leaf,),
         ):
             hashes_of = tiles.split(hashes)
             if leaf in hashes_of:
                 return int(number) * tiles.WIDTH + hashes_of.index(leaf)
         return None
+
+    def proven(self, position: int) -> proof.Proof:
+        """Return the proof that the log holds the leaf at a position that it has.
+
+        Raises UnavailableError when no checkpoint covers it yet: ask again within the merge delay.
+        """
+        last = self.last()
+        if position >= last.size:
+            raise UnavailableError(codes.STORE_UNAVAILABLE, f"leaf {position} is not signed for yet")
+        path = tree.inclusion(position, last.size, self.nodes())
+        return proof.Proof(index=position, path=path, checkpoint=last.note)
 
     def nodes(self) -> tree.Nodes:
         """Return the hashes of complete subtrees, from the tiles; each tile is read once."""

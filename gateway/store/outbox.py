@@ -14,21 +14,23 @@ from gateway.message import Event, EventId, Pseudonym, Replay
 from gateway.ports import Clock, DeadLetter, Pending
 from gateway.store import dead_letters
 from gateway.store.place import Place
+from gateway.store.rows import read_persons
 
 _PENDING = """
-    SELECT id, event, type, partition, queues, body, replay_of, replay_reason FROM outbox WHERE id > ?
+    SELECT id, event, type, partition, queues, body, replay_of, replay_reason, related, held FROM outbox WHERE id > ?
     ORDER BY id LIMIT ?
 """
 _OVERTAKING = """
     SELECT * FROM (
-        SELECT id, event, type, partition, queues, body, replay_of, replay_reason FROM outbox WHERE id > ?
-        ORDER BY id LIMIT ?
+        SELECT id, event, type, partition, queues, body, replay_of, replay_reason, related, held FROM outbox
+        WHERE id > ? ORDER BY id LIMIT ?
     ) o WHERE NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.partition = o.partition AND earlier.id < o.id)
     ORDER BY id
 """
 # Two lists, and no join: whatever a planner thinks of a table that is empty now and holds an outage's events tomorrow,
 # it finds the rows by their numbers. Event and letter are compared too: a row's number may have been given again since
 # another process settled it, and even to a replay of the same event. The two together are never given again.
+_HOLD = "UPDATE outbox SET held = true WHERE id {0} AND event || ' ' || coalesce(replay_of, 0) {1}"
 _SETTLE = "DELETE FROM outbox WHERE id {0} AND event || ' ' || coalesce(replay_of, 0) {1}"
 
 
@@ -58,6 +60,13 @@ class StoredOutbox:
         with self._session.translated():
             ((number,),) = self._session.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchall()
         return int(number)
+
+    def hold(self, events: Sequence[Pending]) -> None:
+        """Mark events that may not go as they are (`ports.Outbox`). Raises UnavailableError: none is."""
+        rows = [(one.number, f"{one.event.id} {_letter(one.event)}") for one in events if not one.held]
+        if rows:
+            with self._session.translated(), self._session.writing(Turn.OUTBOX):
+                self._session.listed(_HOLD, rows)
 
     def settle(self, confirmed: Sequence[Pending]) -> None:
         """Forget events that the broker CONFIRMED. Raises UnavailableError: then some may be sent again."""
@@ -95,15 +104,17 @@ def _letters(event: Event, reason: str, now: datetime) -> list[DeadLetter]:
         DeadLetter(
             tag=0, queue=queue, event=event.id, type=event.type, partition=event.partition, attempts=0, reason=reason,
             since=now, at=now, replay_of=None if event.replay is None else event.replay.letter, body=event.body,
+            related=event.related,
         )
         for queue in event.queues or ("unknown",)
     ]  # fmt: skip
 
 
 def _pending(row: Row) -> Pending:
-    number, event, kind, partition, queues, body, letter, reason = row
+    number, event, kind, partition, queues, body, letter, reason, related, held = row
     return Pending(
         number=number,
+        held=bool(held),
         event=Event(
             id=EventId(event),
             type=kind,
@@ -111,5 +122,6 @@ def _pending(row: Row) -> Pending:
             queues=tuple(queues.split()),
             body=body,
             replay=None if letter is None else Replay(letter=letter, reason=reason),
+            related=read_persons(related),
         ),
     )

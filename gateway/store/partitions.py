@@ -1,9 +1,9 @@
 """The stretches in which PostgreSQL keeps the large tables: by number, made ahead (ADR 0018).
 
-`evidence` is divided by the number of its message, `leaves` and `records` by their position. Numbers are given in the
-order of commits, so a stretch of numbers is a stretch of time. There is no stretch for "everything else": a row that
-falls in none is refused, the message with it, and the sender resends. So some must always be ahead. `keep` makes them,
-every day from the integrator's process and by `gateway store partition`; `ahead` tells how many there are.
+`evidence` is divided by the number of its message, `leaves`, `records` and `trail` by their position. Numbers are
+given in the order of commits, so a stretch of numbers is a stretch of time. There is no stretch for "everything else":
+a row that falls in none is refused, the message with it, and the sender resends. So some must always be ahead. `keep`
+makes them, every day from the integrator's process and by `gateway store partition`; `ahead` tells how many there are.
 
 Making one takes the journal's turn for some milliseconds and never waits for a reader. SQLite has none of this.
 """
@@ -18,8 +18,8 @@ from gateway.store.place import Place, PostgresPlace
 
 AHEAD = 2
 """Empty ones beyond the one in use: one to be filled while nobody looks, one to be safe."""
-PARENTS = ("leaves", "records", "evidence")
-"""In the order in which they are made: a record's leaf has its partition first."""
+PARENTS = ("leaves", "records", "trail", "evidence")
+"""In the order in which they are made: a record's leaf has its partition first, and a trail's."""
 
 _BOUNDS = r"""
     SELECT p.relname, (bounds.found)[1]::bigint, (bounds.found)[2]::bigint
@@ -92,7 +92,7 @@ def bounds(session: Session) -> dict[str, list[Bounds]]:
 
 def _last(session: Session) -> dict[str, int]:
     message, position = session.execute(_LAST).fetchone()
-    return {"evidence": message, "leaves": position, "records": position}
+    return {"evidence": message, "leaves": position, "records": position, "trail": position}
 
 
 def _beyond(parts: Sequence[Bounds], number: int) -> int:

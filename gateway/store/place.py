@@ -47,6 +47,16 @@ class Duty(StrEnum):
     """Carries out what they answered."""
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    ARCHIVIST = "archivist"
+    """Opens what is sealed, for evidence, registerutdrag and replay."""
+    OVERSEER = "overseer"
+    """Reads who has read the log."""
+    GALLRING = "gallring"
+    """Destroys what is to be destroyed."""
+
+
+_PEOPLE = frozenset({Duty.OPERATOR, Duty.AUDITOR, Duty.ARCHIVIST, Duty.OVERSEER})
+"""Those on whose behalf people ask: in any order, for as long as it takes."""
 
 
 class Place(Protocol):
@@ -217,7 +227,7 @@ class PostgresPlace:
                 made.dispose()
 
     def _target(self, duty: Duty) -> postgresql.Target:
-        settings, people = self.settings, duty in (Duty.OPERATOR, Duty.AUDITOR)
+        settings, people = self.settings, duty in _PEOPLE
         return postgresql.Target(
             dsn=settings.dsn,
             user=getattr(settings.roles, duty.value),
@@ -225,7 +235,7 @@ class PostgresPlace:
             name=f"gateway {duty.value}",
             connect_timeout=settings.connect_timeout,
             lock_timeout=settings.lock_timeout,
-            # An auditor who verifies the log and the owner who moves one in may take their time.
+            # Whoever verifies the log or replays decisions, and the owner who moves one in may take their time.
             statement_timeout=None if people or duty is Duty.OWNER else settings.statement_timeout,
             idle_timeout=settings.idle_timeout,
             search_path=grants.AUDITOR if duty is Duty.AUDITOR else None,

@@ -206,6 +206,7 @@ def _add(  # noqa: PLR0913, PLR0917  # a row, and the leaf that tells of it
     parts = (
         Into("leaves", LEAVES, added.leaves),
         Into("records", RECORDS, added.records),
+        *added.traced(),
         Into(table, columns, [whole]),
     )
     insert(session, parts, faults)

@@ -11,20 +11,20 @@ quarantined message is written over, as everywhere (`gallring`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gateway.database import Row, Session, Turn, written
 from gateway.errors import IntegrityError
 from gateway.inbound.reading import Waiting
 from gateway.inbound.releasing import Done
-from gateway.message import LeafHash, Provenance, Sealed
+from gateway.message import LeafHash, Protection, Provenance, Sealed
 from gateway.review import TRANSITIONS, Kind, State
 from gateway.store import waiting
 from gateway.store.entries import Group, read_provenance
 from gateway.store.gallring import overwriting
 from gateway.store.place import Place, PostgresPlace
-from gateway.store.rows import OUTBOX, Into, insert
+from gateway.store.rows import OUTBOX, RANK, Into, insert
 from gateway.store.sessions import Sessions
 from gateway.store.waiting import Moved, Waits
 
@@ -97,6 +97,18 @@ class StoredReleases:
             row = session.execute(f"{_FACTS} WHERE r.id = ? AND r.kind <> 'dispatch'", (number,)).fetchone()
             return None if row is None else _waiting(session, row)
 
+    def protections(self, number: int) -> Mapping[tuple[int, bool], Protection]:
+        """Return what is known now of those whom a review is about: by record, and whether it is its own person."""
+        found: dict[tuple[int, bool], Protection] = {}
+        with self._sessions.lent() as session, session.reading():
+            rows = session.execute(
+                "SELECT record, own, protection FROM review_protections WHERE review = ?", (number,)
+            ).fetchall()
+        for record, own, protection in rows:
+            key, said = (record, bool(own)), Protection(protection)
+            found[key] = max(found.get(key, said), said, key=RANK.__getitem__)
+        return found
+
     def command(self, number: int) -> Sealed | None:
         """Return the sealed command of the dispatch that a review is about; None where it is gone."""
         with self._sessions.lent() as session, session.reading():
@@ -151,11 +163,11 @@ class StoredReleases:
             answering, rows.outbox = [(*row, about[2]) for row in rows.outbox], []
         group.write(self._fault)
         insert(session, [Into("outbox", f"{OUTBOX}, dispatch", answering)], self._fault)
+        anew = waiting.opened(session, [Waits(one, place, *about) for one in done.opens], like=number)
         moved = Moved(done.action, done.after, done.at)
         waiting.move(session, held, moved, outcome=(place, done.sealed.key_id, done.sealed.wrapped_key))
         self._fault("review_steps")
-        if done.opens:
-            insert(session, [waiting.opened(session, [Waits(one, place, *about) for one in done.opens])], self._fault)
+        insert(session, anew, self._fault)
         return True
 
     def _empty(self, session: Session, refusal: int, rest: Sealed) -> None:

@@ -1,4 +1,4 @@
-"""The rows that every transaction with leaves adds: leaves and their sealed records, events, learned protections.
+"""The rows that every transaction with leaves adds: leaves, sealed records and trail, events, learned protections.
 
 They are numbered where the store goes on; the turn `JOURNAL` is held, so nobody else numbers now. Whose they are (a
 message, a refusal, a dispatch) the caller says.
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.database import Row, Session
-from gateway.message import Event, Leaf, Learned, Protection
+from gateway.errors import IntegrityError
+from gateway.message import Event, Leaf, Learned, Protection, Pseudonym
+from gateway.store import trails
 
 RANK = {
     Protection.NONE: 0,
@@ -27,7 +29,7 @@ NUMBERS = """
 """What selects the first three fields of `Added`."""
 LEAVES = "position, hash, entry, message, refusal"
 RECORDS = "position, pseudonym, sealed"
-OUTBOX = "id, message, event, type, partition, queues, body"
+OUTBOX = "id, message, event, type, partition, queues, body, related"
 LEARNED = "person, protection, rank, stated_at, revision"
 LEARN = """
     ON CONFLICT (person) DO UPDATE SET protection = excluded.protection, rank = excluded.rank,
@@ -53,6 +55,8 @@ class Added:
     outbox: list[Row] = field(default_factory=list)
     """As `OUTBOX`."""
     learned: list[Row] = field(default_factory=list)
+    flows: dict[int, Row] = field(default_factory=dict)
+    trail: list[Row] = field(default_factory=list)
 
     def log(
         self,
@@ -62,20 +66,34 @@ class Added:
         message: int | None = None,
         refusal: int | None = None,
     ) -> None:
-        """Add leaves, each with its sealed record."""
+        """Add leaves, each with its sealed record and its trail."""
         position = self.position
         for leaf, record in zip(leaves, sealed, strict=True):
+            if leaf.trail is None:
+                raise IntegrityError("a leaf that is new in the log has no trail")
             self.leaves.append((position, leaf.hash, leaf.entry, message, refusal))
             self.records.append((position, leaf.pseudonym, record))
+            number = leaf.trail.flow.number
+            if number not in self.flows:
+                self.flows[number] = trails.flow_row(leaf.trail.flow)
+            self.trail.append(trails.row(position, leaf.trail))
             position += 1
         self.position = position
+
+    def traced(self) -> tuple[Into, Into]:
+        """Return what is told of the leaves: after them, as they are its parents."""
+        return (
+            Into("flows", trails.FLOW, list(self.flows.values()), trails.KNOWN),
+            Into("trail", trails.TRAIL, self.trail),
+        )
 
     def send(self, events: Sequence[Event], *, message: int) -> None:
         """Add events to the outbox."""
         for event in events:
-            self.outbox.append(
-                (self.event, message, event.id, event.type, event.partition, " ".join(event.queues), event.body)
-            )
+            self.outbox.append((
+                self.event, message, event.id, event.type, event.partition, " ".join(event.queues), event.body,
+                written_persons(event.related),
+            ))  # fmt: skip
             self.event += 1
 
     def learn(self, learned: Sequence[Learned]) -> None:
@@ -84,6 +102,16 @@ class Added:
             rank = RANK[one.protection]
             self.learned.append((one.person, one.protection.value, rank, one.stated_at, self.revision))
             self.revision += 1
+
+
+def written_persons(persons: Sequence[Pseudonym] | None) -> str | None:
+    """Return whom an event names beside its person, as a row has it; None where nobody knows."""
+    return None if persons is None else " ".join(persons)
+
+
+def read_persons(text: str | None) -> tuple[Pseudonym, ...] | None:
+    """Return them out of a row."""
+    return None if text is None else tuple(Pseudonym(one) for one in text.split())
 
 
 class Into(NamedTuple):

@@ -34,7 +34,22 @@ _OF_RECORDS = (
         f"(l.{one} IS NOT NULL AND {_WAITS.format(one, f'l.{one}')})" for one in ("message", "refusal", "dispatch")
     )
 )
+OF_PERSONS = (
+    "CREATE VIEW review_protections AS SELECT p.review AS review, p.record AS record, p.own AS own, "
+    "coalesce(t.protection, 'okand') AS protection FROM review_persons p JOIN reviews r ON r.id = p.review "
+    "LEFT JOIN protections t ON t.person = p.person WHERE r.state IN ('open', 'asked', 'answered')"
+)
+"""What the folkbokföring has said of those whom what waits is about, and of nobody else; and not who they are."""
+OF_LETTERS = (
+    "CREATE VIEW letter_protections AS SELECT l.id AS letter, coalesce(t.protection, 'okand') AS protection, "
+    "CASE WHEN l.related IS NULL THEN 'okand' WHEN EXISTS (SELECT 1 FROM protections o WHERE o.rank >= 2 AND "
+    "' ' || l.related || ' ' LIKE '% ' || o.person || ' %') THEN 'sekretessmarkering' ELSE 'ingen' END AS beside "
+    "FROM dead_letters l LEFT JOIN protections t ON t.person = l.partition WHERE l.state IN ('open', 'asked')"
+)
+"""The same of those whom a dead letter is about, and of whom else it names: `beside` is the worst of theirs."""
+HELD = "CREATE VIEW held_events AS SELECT id, event, type, partition, queues, body, related FROM outbox WHERE held"
+"""Events that may not go as they are: for whoever shields them, who reads no others."""
 OF_WHAT_WAITS = (_OF_EVIDENCE, _OF_QUARANTINE, _OF_CONTENTS, _OF_RECORDS)
 """What is sealed of that which waits for a person, and of nothing else: for whoever answers, and who carries it out."""
 
-SHOWN = (RECORDS_OF_DISPATCHES, RECORDS_OF_DEPOSITS, *OF_WHAT_WAITS)
+SHOWN = (RECORDS_OF_DISPATCHES, RECORDS_OF_DEPOSITS, *OF_WHAT_WAITS, OF_PERSONS, OF_LETTERS, HELD)

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.logs import redacted
+from gateway.review import fingerprint
 
 ASK_LASTS = timedelta(hours=24)
 """After which nobody approves any more what another day's colleague wanted gone."""
@@ -74,6 +75,8 @@ class Standing:
     asked_by: str | None
     asked_at: datetime | None
     """Both None unless it is ASKED."""
+    asked: str | None = None
+    """The fingerprint of that ask (`asked`)."""
 
     def lapsed(self, now: datetime) -> bool:
         """Tell whether it was asked for too long ago."""
@@ -91,13 +94,23 @@ class Verdict:
     """Why nothing was done; empty where it was."""
 
 
-def after(standing: Standing, action: Action, by: str) -> State | str:
-    """Return the state that the action leads to, or why it is refused. An ask that lapsed must be OPEN by now."""
+def asked(by: str, role: str, reason: str, at: str) -> str:
+    """Return what names an ask: all letters of one ask have the same."""
+    return fingerprint(by, role, reason, at)
+
+
+def after(standing: Standing, action: Action, by: str, seen: Collection[str] = ()) -> State | str:
+    """Return the state that the action leads to, or why it is refused. An ask that lapsed must be OPEN by now.
+
+    `seen`: the asks that whoever approves has seen. One that was withdrawn and asked anew is another.
+    """
     following = TRANSITIONS.get((standing.state, action))
     if following is None:
         return _no(standing.state, action)
     if action is Action.APPROVE and standing.asked_by == by:
         return "who asked to discard it may not approve it: another person must"
+    if action is Action.APPROVE and standing.asked not in seen:
+        return "the ask is not the one you name: look at it again, and approve that if you agree"
     return following
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 INSERT_ONLY = (
     "messages", "leaves", "checkpoints", "triage", "commands", "timeline", "pauses", "registers", "declarations",
-    "review_steps",
+    "review_steps", "reading_leaves", "reading_records", "reading_checkpoints", "flows",
+    "cosignatures", "stamps",
+    "gallringar", "gallrade", "hold_steps",
 )  # fmt: skip
 
 _LETTERS = (
@@ -78,6 +80,25 @@ _REVIEWS = (
     AND (NEW.answer IS DISTINCT FROM OLD.answer OR NEW.fields IS DISTINCT FROM OLD.fields)
     BEGIN SELECT RAISE(ABORT, 'what one has asked for, another approves or not'); END""",
 )
+_HOLDS = (
+    """CREATE TRIGGER holds_changed_never BEFORE UPDATE ON holds WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind
+    OR NEW.number IS DISTINCT FROM OLD.number OR NEW.partner IS DISTINCT FROM OLD.partner
+    OR NEW.first IS DISTINCT FROM OLD.first OR NEW.beyond IS DISTINCT FROM OLD.beyond OR NEW.pseudonym IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'holds are released, never changed'); END""",
+    """CREATE TRIGGER holds_deleted_never BEFORE DELETE ON holds
+    BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END""",
+    """CREATE TRIGGER hold_steps_released_by_two BEFORE INSERT ON hold_steps WHEN NEW.action = 'release' AND NOT EXISTS
+    (SELECT 1 FROM hold_steps s WHERE s.hold = NEW.hold AND s.step = NEW.step - 1 AND s.action = 'ask'
+    AND s."by" <> NEW."by")
+    BEGIN SELECT RAISE(ABORT, 'a hold that one wants released, another releases'); END""",
+)
+_OUTBOX = (
+    """CREATE TRIGGER outbox_changed_never BEFORE UPDATE OF id, message, event, type, partition, queues, replay_of,
+    replay_reason, dispatch ON outbox
+    BEGIN SELECT RAISE(ABORT, 'an event in the outbox is sent as it is, or shielded'); END""",
+    """CREATE TRIGGER outbox_shielded_only BEFORE UPDATE OF body, related ON outbox WHEN NOT OLD.held
+    BEGIN SELECT RAISE(ABORT, 'an event in the outbox is sent as it is, or shielded'); END""",
+)
 TRIGGERS = (
     *(
         f"CREATE TRIGGER {table}_{word}_never BEFORE {verb} ON {table} "
@@ -91,11 +112,22 @@ TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'refusals are never deleted'); END""",
     """CREATE TRIGGER records_changed_never BEFORE UPDATE ON records
     BEGIN SELECT RAISE(ABORT, 'records are deleted, never changed'); END""",
+    """CREATE TRIGGER trail_changed_never BEFORE UPDATE ON trail
+    BEGIN SELECT RAISE(ABORT, 'trail are deleted, never changed'); END""",
+    """CREATE TRIGGER trail_gaps_deleted_never BEFORE DELETE ON trail_gaps
+    BEGIN SELECT RAISE(ABORT, 'trail_gaps are never deleted'); END""",
     """CREATE TRIGGER tiles_only_grow BEFORE UPDATE ON tiles WHEN NEW.level <> OLD.level OR NEW.number <> OLD.number
     OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes BEGIN SELECT RAISE(ABORT, 'tiles only grow'); END""",
     """CREATE TRIGGER tiles_deleted_never BEFORE DELETE ON tiles
     BEGIN SELECT RAISE(ABORT, 'tiles are never deleted'); END""",
+    """CREATE TRIGGER reading_tiles_only_grow BEFORE UPDATE ON reading_tiles WHEN NEW.level <> OLD.level
+    OR NEW.number <> OLD.number OR substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes
+    BEGIN SELECT RAISE(ABORT, 'reading_tiles only grow'); END""",
+    """CREATE TRIGGER reading_tiles_deleted_never BEFORE DELETE ON reading_tiles
+    BEGIN SELECT RAISE(ABORT, 'reading_tiles are never deleted'); END""",
+    *_OUTBOX,
     *_LETTERS,
     *_DISPATCHES,
     *_REVIEWS,
+    *_HOLDS,
 )

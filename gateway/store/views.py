@@ -16,13 +16,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from gateway import codes
-from gateway.audit import note, proof, tree, verify
+from gateway.audit import note, tree, verify
 from gateway.audit.checkpoint import Checkpoint
+from gateway.audit.policy import Policy
+from gateway.audit.proof import Proof
 from gateway.database import Session, instant
 from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
 from gateway.review import WAITING, State
 from gateway.store import schema
+from gateway.store.cosignatures import StoredCosignatures
 from gateway.store.entries import read_outcomes
 from gateway.store.log import StoredLog
 from gateway.store.place import Place
@@ -31,6 +34,15 @@ _Row = Row[*tuple[Any, ...]]
 _Query = Select[*tuple[Any, ...]]
 _REFUSED = [schema.refusals.c[one] for one in ("id", "partner", "contract", "code", "step", "detail", "at")]
 _REFUSED += [schema.refusals.c.quarantined, schema.refusals.c.position]
+_APART = (
+    (schema.registers, schema.registers.c.position),
+    (schema.declarations, schema.declarations.c.position),
+    (schema.reviews, schema.reviews.c.outcome),
+    (schema.gallringar, schema.gallringar.c.position),
+    (schema.hold_steps, schema.hold_steps.c.position),
+    (schema.shieldings, schema.shieldings.c.position),
+)
+"""Tables whose rows have a leaf with a seal of its own, and where each says which."""
 _COUNTED = ("messages", "refusals", "quarantine", "leaves", "outbox", "protections", "checkpoints")
 
 
@@ -114,6 +126,16 @@ class Views:
         undelivered = {row[0]: row[1] for row in self._all(waiting)}
         return [_message(row, undelivered.get(row.id, 0)) for row in rows]
 
+    def numbers(self, message_id: MessageId) -> Sequence[int]:
+        """Return the numbers of the accepted messages with this id: several senders may have used it."""
+        table = schema.messages.c
+        return [row.id for row in self._all(select(table.id).where(table.message_id == message_id).order_by(table.id))]
+
+    def message(self, number: int) -> Message | None:
+        """Return an accepted message by its number in the store; `undelivered` is not looked at."""
+        row = self._one(select(schema.messages).where(schema.messages.c.id == number))
+        return None if row is None else _message(row, 0)
+
     def refusals(self, *, code: str | None = None, limit: int = 100) -> Sequence[Refused]:
         """Return refused messages, the newest first."""
         table = schema.refusals
@@ -163,6 +185,11 @@ class Views:
         mine = select(schema.records.c.position).where(schema.records.c.pseudonym == person)
         return self._entries(schema.leaves.c.position.in_(mine))
 
+    def of_case(self, case: str) -> Sequence[int]:
+        """Return the positions of every leaf of one case of ours, by the keyed hash of its reference."""
+        table = schema.trail.c
+        return [row.position for row in self._all(select(table.position).where(table.case_key == case))]
+
     def refused_leaves(self, refusal: int) -> Sequence[Entry]:
         """Return the leaves of a refusal."""
         return self._entries(schema.leaves.c.refusal == refusal)
@@ -173,7 +200,16 @@ class Views:
         row = self._one(select(table).where(table.c.message == message))
         if row is None:
             return None
-        return self._sealed(row.key_id, row.wrapped_key, row.sealed, schema.leaves.c.message == message)
+        emptied = not row.sealed and self._gallrad(message)
+        return self._sealed(
+            row.key_id, row.wrapped_key, row.sealed, schema.leaves.c.message == message, emptied=emptied
+        )
+
+    def _gallrad(self, message: int) -> bool:
+        """Tell whether a rule has destroyed a message's bytes: what is empty without one is not believed."""
+        table = schema.gallrade.c
+        mine = (table.data == "evidence") & (table.first <= message) & (table.last >= message)
+        return self._one(select(table.gallring).where(mine)) is not None
 
     def sealed_refusal(self, refusal: int) -> Sealed | None:
         """Return the record of a refusal, and its evidence if it was quarantined; None after gallring."""
@@ -195,6 +231,14 @@ class Views:
             return None
         return self._sealed(row.key_id, row.wrapped_key, b"", schema.leaves.c.position == position)
 
+    def sealed_apart(self, position: int) -> Sealed | None:
+        """Return the record of a leaf that has a seal of its own: of what governs, was reviewed, destroyed or held."""
+        for table, at in _APART:
+            row = self._one(select(table.c.key_id, table.c.wrapped_key).where(at == position))
+            if row is not None and row.wrapped_key is not None:
+                return self._sealed(row.key_id, row.wrapped_key, b"", schema.leaves.c.position == position)
+        return None
+
     def checkpoint(self) -> bytes:
         """Return the last signed checkpoint. Raises IntegrityError if there is none."""
         with self._log() as log:
@@ -207,11 +251,20 @@ class Views:
         tables = (schema.leaves, schema.messages, schema.refusals, schema.timeline, schema.registers)
         leaves, messages, refusals, steps, registers = (table.c for table in tables)
         declarations, reviews = schema.declarations.c, schema.reviews.c
+        destroyed, held, shielded = schema.gallringar.c, schema.hold_steps.c, schema.shieldings.c
         step = (steps.dispatch == leaves.dispatch) & (steps.first_leaf <= leaves.position)
         query = (
             select(
                 func.coalesce(
-                    messages.accepted_at, refusals.at, steps.at, registers.taken_at, declarations.at, reviews.changed_at
+                    messages.accepted_at,
+                    refusals.at,
+                    steps.at,
+                    registers.taken_at,
+                    declarations.at,
+                    reviews.changed_at,
+                    destroyed.at,
+                    held.at,
+                    shielded.at,
                 )
             )
             .select_from(schema.leaves)
@@ -221,6 +274,9 @@ class Views:
             .outerjoin(schema.registers, registers.position == leaves.position)
             .outerjoin(schema.declarations, declarations.position == leaves.position)
             .outerjoin(schema.reviews, reviews.outcome == leaves.position)
+            .outerjoin(schema.gallringar, destroyed.position == leaves.position)
+            .outerjoin(schema.hold_steps, held.position == leaves.position)
+            .outerjoin(schema.shieldings, shielded.position == leaves.position)
             .where(leaves.position == last)
         )
         row = self._one(query)
@@ -249,25 +305,55 @@ class Views:
         )
         return {kind: (count, (now - instant(oldest)).total_seconds()) for kind, count, oldest in self._all(query)}
 
+    def gallring(self, now: datetime) -> tuple[dict[str, tuple[int, int, int, float]], float | None]:
+        """Return what each rule of gallring had come to when somebody last looked, and how many seconds ago that was.
+
+        By rule: how many were due, held, and refused, and for how many seconds the first has been due. None: nobody
+        has looked.
+        """
+        rows = self._all(select(schema.gallring_due))
+        looked = max((instant(row.at) for row in rows), default=None)
+        found = {
+            row.rule: (
+                row.ripe if row.destroys else 0,
+                row.held,
+                0 if row.destroys else row.ripe,
+                0.0 if row.oldest is None else (now - instant(row.oldest)).total_seconds(),
+            )
+            for row in rows
+        }
+        return found, None if looked is None else (now - looked).total_seconds()
+
     def length(self) -> int:
         """Return how many leaves the log has, signed for or not."""
         with self._log() as log:
             return log.length()
 
-    def proof(self, leaf: LeafHash) -> proof.Proof | None:
-        """Return the proof that the log holds a leaf; None if it has none of this hash.
+    def proof(self, leaf: LeafHash, policy: Policy | None = None) -> Proof | None:
+        """Return the proof that the log holds a leaf; None if it has none of this hash, which is searched for.
 
-        Raises UnavailableError when it has, but no checkpoint covers it yet: ask again within the merge delay.
+        Raises as `proof_at` does.
         """
         found = self.leaf(leaf)
-        if found is None:
-            return None
-        with self._log() as log:
+        return None if found is None else self.proof_at(found.position, policy)
+
+    def proof_at(self, position: int, policy: Policy | None = None) -> Proof:
+        """Return the proof that the log holds its leaf at `position`.
+
+        It stands on the newest checkpoint that has the quorum of `policy`, where one that covers the leaf has; else on
+        the newest. Whatever witnesses have cosigned of it comes with it.
+
+        Raises UnavailableError where no checkpoint covers it yet: ask again within the merge delay.
+        """
+        with self._session() as session:
+            log = StoredLog(session)
             last = log.last()
-            if found.position >= last.size:
-                raise UnavailableError(codes.STORE_UNAVAILABLE, f"leaf {found.position} is not signed for yet")
-            path = tree.inclusion(found.position, last.size, log.nodes())
-            return proof.Proof(index=found.position, path=path, checkpoint=last.note)
+            if position >= last.size:
+                raise UnavailableError(codes.STORE_UNAVAILABLE, f"leaf {position} is not signed for yet")
+            origin = last.note.partition(b"\n")[0].decode()
+            shown = StoredCosignatures(session, origin).shown(policy, least=position + 1)
+            path = tree.inclusion(position, shown.size, log.nodes())
+            return Proof(index=position, path=path, checkpoint=shown.note)
 
     def consistency(self, first: int) -> tuple[Checkpoint, tuple[bytes, ...]]:
         """Return the last checkpoint (unverified) and the proof that it only adds to the log of `first` leaves."""
@@ -306,15 +392,17 @@ class Views:
             for row in self._all(select(table).where(condition).order_by(table.c.position))
         ]
 
-    def _sealed(self, key_id: str, wrapped_key: bytes, evidence: bytes, leaves: ColumnElement[bool]) -> Sealed:
+    def _sealed(
+        self, key_id: str, wrapped_key: bytes, evidence: bytes, leaves: ColumnElement[bool], *, emptied: bool = False
+    ) -> Sealed:
         query = (
             select(schema.records.c.sealed)
-            .join_from(schema.leaves, schema.records)
+            .outerjoin_from(schema.leaves, schema.records)
             .where(leaves)
             .order_by(schema.leaves.c.position)
         )
-        records = tuple(row.sealed for row in self._all(query))
-        return Sealed(key_id=key_id, wrapped_key=wrapped_key, evidence=evidence, records=records)
+        records = tuple(row.sealed or b"" for row in self._all(query))
+        return Sealed(key_id=key_id, wrapped_key=wrapped_key, evidence=evidence, records=records, emptied=emptied)
 
     def _all(self, query: _Query) -> Sequence[_Row]:
         with self._reading() as connection:

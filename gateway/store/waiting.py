@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.database import Row, Session, instant, written
-from gateway.review import Action, Answer, Kind, Opening, Said, Standing, State
+from gateway.review import FINAL, Action, Answer, Kind, Opening, Said, Standing, State, fingerprint
 from gateway.store.rows import Into
 
 OPENED = (
@@ -25,9 +25,10 @@ _LOCK = """
 """
 """Reads a review and holds it: who else moves it waits, and then finds it as we leave it."""
 _SAID = """
-    SELECT action, by, reason, note, at FROM review_steps WHERE review = ? AND action IN ('answer', 'ask', 'approve')
-    ORDER BY step DESC LIMIT 2
+    SELECT action, by, reason, note, at, role, step, answer, fields FROM review_steps
+    WHERE review = ? AND action IN ('answer', 'ask', 'approve') ORDER BY step DESC LIMIT 2
 """
+PERSONS = "review, record, person, own"
 
 
 class Waits(NamedTuple):
@@ -65,12 +66,27 @@ class Locked(NamedTuple):
     dispatch: int | None
 
 
-def opened(session: Session, waits: Sequence[Waits]) -> Into:
-    """Return the rows of new reviews, numbered. The turn `JOURNAL` is held."""
+def opened(session: Session, waits: Sequence[Waits], *, like: int | None = None) -> tuple[Into, ...]:
+    """Return the rows of new reviews, numbered, and of the persons that they are about. The turn `JOURNAL` is held.
+
+    `like`: they are about the persons of this other review, which has not ended yet.
+    """
     if not waits:
-        return Into("reviews", OPENED, ())
+        return ()
     (first,) = session.execute("SELECT coalesce(max(id), 0) + 1 FROM reviews").fetchone()
-    return Into("reviews", OPENED, [_row(number, one) for number, one in enumerate(waits, start=first)])
+    numbered = list(enumerate(waits, start=first))
+    known: list[Row] = []
+    if like is not None:
+        known = session.execute("SELECT record, person, own FROM review_persons WHERE review = ?", (like,)).fetchall()
+    persons = {
+        (number, record, person): own
+        for number, each in numbered
+        for record, person, own in (*known, *each.opening.persons)
+    }
+    return (
+        Into("reviews", OPENED, [_row(number, one) for number, one in numbered]),
+        Into("review_persons", PERSONS, [(*key, bool(own)) for key, own in persons.items()]),
+    )
 
 
 def _row(number: int, waits: Waits) -> Row:
@@ -89,10 +105,13 @@ def lock(session: Session, number: int) -> Locked | None:
     if not rows:
         return None
     kind, state, role, four_eyes, balancing, reasons, expires_at, step, answer, fields, dispatch = rows[0]
-    asked_by, asked_at = None, None
+    asked_by, asked_at, asked, asked_role = None, None, None, None
     if state == State.ASKED:
-        ((_, asked_by, _, _, at), *_) = session.execute(_SAID, (number,)).fetchall()
+        ((_, asked_by, reason, note, at, asked_role, asked_in, *what), *_) = session.execute(
+            _SAID, (number,)
+        ).fetchall()
         asked_at = instant(at)
+        asked = fingerprint(number, asked_in, *what, asked_by, asked_role, reason, note)
     standing = Standing(
         kind=Kind(kind),
         state=State(state),
@@ -103,12 +122,19 @@ def lock(session: Session, number: int) -> Locked | None:
         expires_at=instant(expires_at),
         asked_by=asked_by,
         asked_at=asked_at,
+        asked=asked,
+        asked_role=asked_role,
     )
     return Locked(number, standing, step, None if answer is None else Answer(answer), fields, dispatch)
 
 
 def move(session: Session, held: Locked, moved: Moved, *, outcome: Row = (None, None, None)) -> None:
-    """Write one step, and where it leads; `outcome` is its leaf's position, key id and wrapped key."""
+    """Write one step, and where it leads; `outcome` is its leaf's position, key id and wrapped key.
+
+    With its end it is forgotten here whom it was about: its leaf knows.
+    """
+    if moved.after in FINAL:
+        session.execute("DELETE FROM review_persons WHERE review = ?", (held.number,))
     session.execute(
         "UPDATE reviews SET state = ?, step = ?, changed_at = ?, outcome = ?, key_id = ?, wrapped_key = ? WHERE id = ?",
         (moved.after.value, held.step + 1, written(moved.at), *outcome, held.number),
@@ -151,4 +177,5 @@ def said(session: Session, number: int, answer: str | None, fields: str | None) 
         note=first[3],
         fields=None if fields is None else frozenset(fields.split()),
         at=instant(rows[0][4]),
+        role=first[5],
     )

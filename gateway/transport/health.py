@@ -5,6 +5,7 @@ proven now, else 503; the body names what is wrong, by name, without secrets:
 
     journal      the store can be written
     log          every leaf promised is in a signed checkpoint within the maximum merge delay
+    readings     so is every reading of the log, in the log of readings
     revocation   every revocation list that a partner requires is fresh
     draining     false; true while the server stops
 """

@@ -15,7 +15,15 @@ a leaf for each record that was decided on and for each refusal, and it outlives
     gateway_reviews_waiting_seconds{role,kind}             how long the oldest of them has waited
     gateway_reviews_answered{kind}                         what they answered, and is not carried out
     gateway_reviews_answered_seconds{kind}                 for how long not: releaser or dispatcher stands still
+    gateway_witness_quorum_waiting_seconds                 how long a checkpoint has waited for its witnesses
+    gateway_witness_behind_leaves{witness}                 what each has not cosigned
+    gateway_stamp_waiting_seconds                          since the end of a day that nobody has stamped
+    gateway_gallring_due{rule}, gateway_gallring_held{rule}   what is to be destroyed, and what something holds
+    gateway_gallring_refused{rule}                         what is due by a rule that is not verified: it stays
+    gateway_gallring_oldest_overdue_seconds{rule}          since the first of them was due
+    gateway_gallring_looked_seconds                        since anybody looked; NaN where nobody ever has
     gateway_log_leaves, gateway_log_unsigned_leaves, gateway_log_unsigned_seconds
+    gateway_readings_unsigned_seconds                      of the log of who has read the log; how many is not told
 
 Labels are roles of ours, ids of partners in the configuration, and beginnings of fingerprints: never a person, and
 never one of the many organisations that a partner may stand for.
@@ -45,6 +53,12 @@ _PREFIX: Final = 16
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _END: Final = "gateway_certificate_not_after_timestamp_seconds"
 _REVIEW: Final = ("role", "kind")
+_GALLRING: Final = (
+    ("due", "To be destroyed."),
+    ("held", "Due, and held by something."),
+    ("refused", "Due by a rule that is not verified."),
+    ("oldest_overdue_seconds", "Since the first was due."),
+)
 _LIST: Final = "gateway_revocation_list_next_update_timestamp_seconds"
 
 
@@ -61,10 +75,22 @@ class Readings:
     """Leaves that no checkpoint covers."""
     unsigned_seconds: float
     """How long the oldest of them has waited."""
+    reading_unsigned_seconds: float = 0.0
+    """The same of the log of readings."""
+    quorum_seconds: float = 0.0
+    """How long the oldest checkpoint has waited for the quorum of its witnesses."""
+    behind: Mapping[str, int] = field(default_factory=dict)
+    """Name in the policy -> leaves that the witness has not cosigned."""
+    unstamped_seconds: float = 0.0
+    """How long ago the oldest day ended that is not stamped; 0 where nobody stamps."""
     reviews: Mapping[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     """Role and kind -> how many wait for people, and for how many seconds the oldest has."""
     answered: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Kind -> how many are answered and not carried out, and for how many seconds the oldest is not."""
+    gallring: Mapping[str, tuple[int, int, int, float]] = field(default_factory=dict)
+    """Rule -> how many are due, held, and refused, and for how many seconds the oldest has been due."""
+    gallring_looked: float | None = None
+    """Seconds since that was counted; None where nobody has."""
 
 
 class Metrics:
@@ -141,17 +167,46 @@ def _metrics(readings: Readings) -> list[Metric]:
         gauges("gateway_reviews_waiting_seconds", "Wait of the oldest of them.", _REVIEW, _reviewed(readings, 1)),
         gauges("gateway_reviews_answered", "Not carried out yet.", ("kind",), _answered(readings, 0)),
         gauges("gateway_reviews_answered_seconds", "Since the oldest was.", ("kind",), _answered(readings, 1)),
+        gauges("gateway_witness_behind_leaves", "What it has not cosigned.", ("witness",), _behind(readings)),
+        GaugeMetricFamily(
+            "gateway_witness_quorum_waiting_seconds", "Wait for witnesses.", value=readings.quorum_seconds
+        ),
+        GaugeMetricFamily(
+            "gateway_stamp_waiting_seconds", "Since a day that is not stamped.", value=readings.unstamped_seconds
+        ),
+        *(
+            gauges(f"gateway_gallring_{name}", text, ("rule",), _gallring(readings, which))
+            for which, (name, text) in enumerate(_GALLRING)
+        ),
+        gauges("gateway_gallring_looked_seconds", "Since the last look.", (), _looked(readings)),
         GaugeMetricFamily("gateway_journal_waiting_messages", "Not yet committed.", value=readings.waiting),
         GaugeMetricFamily("gateway_log_leaves", "Records decided on, refusals and answers.", value=readings.leaves),
         GaugeMetricFamily("gateway_log_unsigned_leaves", "Not yet in a checkpoint.", value=readings.unsigned),
         GaugeMetricFamily(
             "gateway_log_unsigned_seconds", "Wait of the oldest of them.", value=readings.unsigned_seconds
         ),
+        GaugeMetricFamily(
+            "gateway_readings_unsigned_seconds",
+            "Wait of the oldest reading that is not in a checkpoint.",
+            value=readings.reading_unsigned_seconds,
+        ),
     ]
+
+
+def _behind(readings: Readings) -> dict[tuple[str, ...], float]:
+    return {(name,): float(leaves) for name, leaves in readings.behind.items()}
 
 
 def _reviewed(readings: Readings, which: int) -> dict[tuple[str, ...], float]:
     return {of: float(counted[which]) for of, counted in readings.reviews.items()}
+
+
+def _gallring(readings: Readings, which: int) -> dict[tuple[str, ...], float]:
+    return {(rule,): float(counted[which]) for rule, counted in readings.gallring.items()}
+
+
+def _looked(readings: Readings) -> dict[tuple[str, ...], float]:
+    return {(): float("nan") if readings.gallring_looked is None else readings.gallring_looked}
 
 
 def _answered(readings: Readings, which: int) -> dict[tuple[str, ...], float]:

@@ -27,6 +27,8 @@ class Reply:
     content_type: str
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    cache: bytes = b"no-store"
+    """Cache-Control (RFC 9111 section 5.2.2)."""
     close: bool = False
     """True where the connection must not be used again: its next bytes may be the rest of what was refused."""
 
@@ -35,7 +37,7 @@ class Reply:
         made = [
             (b"content-type", self.content_type.encode("ascii")),
             (b"content-length", b"%d" % len(self.body)),
-            (b"cache-control", b"no-store"),
+            (b"cache-control", self.cache),
             *self.headers,
         ]
         if self.close:

@@ -1,4 +1,4 @@
-"""Persons under another name: what logs, queues and indexes may hold (GDPR art. 4.5 and 25).
+"""Persons, and cases and consents, under another name: what logs, queues and indexes may hold (GDPR art. 4.5 and 25).
 
 A pseudonym is HMAC-SHA256 under a key of our own, so that nobody outside can try all some ten million numbers against
 it. The same person has the same pseudonym for as long as the key lives, which is what keeps a person's events in order
@@ -16,6 +16,8 @@ KEY = 32
 """Least bytes of the key: as many as the hash has (RFC 2104 section 3)."""
 _DOMAIN = b"gateway/person/1\0"
 """So that the same key and digits never give the same name in another use."""
+_CASE = b"gateway/case/1\0"
+_CONSENT = b"gateway/consent/1\0"
 _HEX = 32
 """Characters kept, 128 bits: two persons of a hundred million meet with a chance below 2^-75."""
 
@@ -33,7 +35,22 @@ class Pseudonyms:
 
     def of(self, person: Person) -> Pseudonym:
         """Return 32 hex characters for a person's number, as the adapter normalised it."""
-        return Pseudonym(hmac.digest(self._key, _DOMAIN + person.number.encode(), "sha256").hex()[:_HEX])
+        return Pseudonym(self._named(_DOMAIN, person.number))
+
+    def case(self, reference: str) -> str:
+        """Return 32 hex characters for the reference of a case: what the log is asked about a case by."""
+        return self._named(_CASE, reference)
+
+    def consent(self, reference: str) -> str:
+        """Return 32 hex characters for the reference of a consent."""
+        return self._named(_CONSENT, reference)
+
+    def keyed(self, case: str, consent: str | None) -> tuple[str, str | None]:
+        """Return both, as leaves of what goes out have them."""
+        return self.case(case), None if consent is None else self.consent(consent)
+
+    def _named(self, domain: bytes, text: str) -> str:
+        return hmac.digest(self._key, domain + text.encode(), "sha256").hex()[:_HEX]
 
 
 class Named:

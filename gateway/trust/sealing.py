@@ -12,11 +12,14 @@ All is AES-256-GCM (NIST SP 800-38D), and what is sealed is bound to its place: 
 
 Counters serve as nonces under the data key because it is used for one message only (section 8.2.1). Under the
 key-encryption key they are random: it is to be changed before 2^32 messages (section 8.3).
+
+When it is changed the former one still opens what it sealed, for as long as that is kept: every seal says by which key
+it was made. Nothing new is sealed under a former key. One that is taken away makes everything under it noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -38,25 +41,35 @@ class Opened:
 
     evidence: bytes = field(repr=False)
     records: tuple[tuple[bytes, bytes], ...] = field(repr=False)
-    """Salt and hidden record per leaf, in the leaves' order."""
+    """Salt and hidden record per leaf, in the leaves' order; both empty where they have been destroyed by rule."""
 
 
 class Sealer:
-    """Seals and opens under one key-encryption key. Shared between threads."""
+    """Seals under one key-encryption key, and opens under that and its predecessors. Shared between threads."""
 
-    __slots__ = ("_aead", "_bound", "_random", "key_id")
+    __slots__ = ("_keys", "_random", "key_id")
 
-    def __init__(self, key_id: str, key: bytes, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, key_id: str, key: bytes, random: Callable[[int], bytes], *, former: Mapping[str, bytes] | None = None
+    ) -> None:
         """Take the key-encryption key, 32 bytes, its name, and where randomness comes from.
 
+        Args:
+            key_id: Its name.
+            key: The one that seals.
+            random: Where randomness comes from.
+            former: Keys that sealed before it, by their names: they open, and seal no more.
+
         Raises:
-            ConfigError: the key has another length.
+            ConfigError: a key has another length.
         """
-        if len(key) != KEY:
-            raise ConfigError(f"keys.sealing: holds {len(key)} bytes; {KEY} are needed")
+        keys = {name: ("keys.sealing_former", one) for name, one in (former or {}).items()}
+        keys[key_id] = ("keys.sealing", key)
+        for setting, one in keys.values():
+            if len(one) != KEY:
+                raise ConfigError(f"{setting}: holds {len(one)} bytes; {KEY} are needed")
         self.key_id = key_id
-        self._aead = AESGCM(key)
-        self._bound = b"gateway/data-key/1\0" + key_id.encode()
+        self._keys = {name: AESGCM(one) for name, (_, one) in keys.items()}
         self._random = random
 
     def seal(self, evidence: bytes, leaves: Sequence[Leaf]) -> Sealed:
@@ -68,7 +81,7 @@ class Sealer:
         hashes = [leaf.hash for leaf in leaves]
         return Sealed(
             key_id=self.key_id,
-            wrapped_key=nonce + self._aead.encrypt(nonce, key, self._bound),
+            wrapped_key=nonce + self._keys[self.key_id].encrypt(nonce, key, _wrapping(self.key_id)),
             evidence=first + aead.encrypt(first, evidence, _whole(hashes)) if evidence else b"",
             records=tuple(
                 _record(aead, number, leaf, with_evidence=bool(evidence)) for number, leaf in enumerate(leaves, start=1)
@@ -83,25 +96,36 @@ class Sealer:
             leaves: the hashes that the log holds for the message: what is opened is proven to be theirs.
 
         Raises:
-            IntegrityError: another key, a destroyed data key, or anything changed, moved, missing or added.
+            IntegrityError: a key that is not here, a destroyed data key, or anything changed, moved, missing or added.
         """
-        if sealed.key_id != self.key_id:
-            raise IntegrityError(f"sealed under key {sealed.key_id}, and this is {self.key_id}")
+        wrapping = self._keys.get(sealed.key_id)
+        if wrapping is None:
+            raise IntegrityError(
+                f"sealed under key {sealed.key_id}, and here are {', '.join(sorted(self._keys))}: "
+                "name the key that sealed it in keys.sealing_former"
+            )
         if not sealed.wrapped_key:
             raise IntegrityError("the data key has been destroyed")
         if len(sealed.records) != len(leaves):
             raise IntegrityError(f"{len(sealed.records)} sealed records for {len(leaves)} leaves")
-        key = _opened(self._aead, sealed.wrapped_key, self._bound, "data key")
+        key = _opened(wrapping, sealed.wrapped_key, _wrapping(sealed.key_id), "data key")
         if len(key) != KEY:
             raise IntegrityError("the data key has a wrong length")
         aead = AESGCM(key)
         # A refusal that was not quarantined has none. Its records were sealed as such, so blanking shows.
+        beside = bool(sealed.evidence) or sealed.emptied
         evidence = _opened(aead, sealed.evidence, _whole(leaves), "evidence") if sealed.evidence else b""
         records = (
-            _opened(aead, record, _one(number, leaf, with_evidence=bool(sealed.evidence)), f"record {number}")
+            _opened(aead, record, _one(number, leaf, with_evidence=beside), f"record {number}")
+            if record or not sealed.emptied
+            else b"\0"
             for number, (record, leaf) in enumerate(zip(sealed.records, leaves, strict=True), start=1)
         )
         return Opened(evidence=evidence, records=tuple(_split(record) for record in records))
+
+
+def _wrapping(key_id: str) -> bytes:
+    return b"gateway/data-key/1\0" + key_id.encode()
 
 
 def _record(aead: AESGCM, number: int, leaf: Leaf, *, with_evidence: bool) -> bytes:

@@ -4,6 +4,7 @@
     drivers      SQLite or PostgreSQL, embedded queues or RabbitMQ, as `data/services.toml` says
     intake       a front with its rules and its journal; `Keeper` renews the rules        each worker has one
     background   integrator, relay, collector, dispatcher, releaser: one of each works for a store, by lease
+    gallring     destroys what has been kept long enough, likewise
 
 With one worker intake and background are in one process; with more, the parent has the background and the workers the
 intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists, keys and certificates are read
@@ -22,9 +23,32 @@ from gateway.ports import Clock
 from gateway.store.place import Duty
 from gateway.transport import server
 from gateway.wiring.background import EVERYTHING, Alarm, Background, Role
-from gateway.wiring.drivers import Broker, courier, create_store, dead_letters, guarded, place, queues, reviews, views
+from gateway.wiring.drivers import (
+    Broker,
+    courier,
+    create_store,
+    dead_letters,
+    guarded,
+    place,
+    queues,
+    readings,
+    reviews,
+    upgraded,
+    views,
+    witnessed,
+)
 from gateway.wiring.intake import Intake, Keeper, context
-from gateway.wiring.rules import Random, SystemClock, checkpoint_key, checkpoint_signer, rules, sealer
+from gateway.wiring.rules import (
+    Random,
+    SystemClock,
+    agreed,
+    checkpoint_key,
+    checkpoint_signer,
+    hiding,
+    pseudonyms,
+    rules,
+    sealer,
+)
 
 __all__ = [
     "EVERYTHING",
@@ -37,6 +61,7 @@ __all__ = [
     "Random",
     "Role",
     "SystemClock",
+    "agreed",
     "checkpoint_key",
     "checkpoint_signer",
     "context",
@@ -44,13 +69,18 @@ __all__ = [
     "create_store",
     "dead_letters",
     "guarded",
+    "hiding",
     "place",
+    "pseudonyms",
     "queues",
+    "readings",
     "reviews",
     "rules",
     "running",
     "sealer",
+    "upgraded",
     "views",
+    "witnessed",
 ]
 
 

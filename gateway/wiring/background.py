@@ -18,7 +18,7 @@ from gateway.broker.collector import Collector
 from gateway.broker.relay import Relay
 from gateway.broker.shielded import ShieldedPublisher
 from gateway.config import Configuration
-from gateway.errors import GatewayError, IntegrityError
+from gateway.errors import ConfigError, GatewayError, IntegrityError
 from gateway.message import Sealed
 from gateway.outbound import mailbox
 from gateway.outbound.ports import Held
@@ -27,13 +27,18 @@ from gateway.store import gallring, partitions
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.integrator import Integrator
 from gateway.store.lease import Lease
+from gateway.store.log import AUDIT, READINGS, Log
 from gateway.store.outbox import StoredOutbox
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
+from gateway.trust.sealing import Sealer
 from gateway.wiring.drivers import Broker, place
+from gateway.wiring.gallring import Gallring
 from gateway.wiring.releasing import Releasing
-from gateway.wiring.rules import checkpoint_signer, locating, sealer
+from gateway.wiring.rules import agreed, checkpoint_key, checkpoint_signer, hiding, sealer
 from gateway.wiring.sending import Sending, given_back, sends
+from gateway.wiring.stamping import Stamping
+from gateway.wiring.witnessing import Witnessing
 
 Alarm = Callable[[IntegrityError], None]
 """Called, from any thread, when our own records disagree: the program must stop."""
@@ -52,6 +57,8 @@ class Role(StrEnum):
     """Takes commands, and calls partners."""
     RELEASER = "releaser"
     """Carries out what people decide of what came in."""
+    GALLRING = "gallring"
+    """Destroys what has been kept long enough."""
 
 
 EVERYTHING = frozenset(Role)
@@ -108,14 +115,20 @@ class Background:
         self._random = SystemRandom().random
         self._clock = clock
         self._holder = f"{os.uname().nodename}:{os.getpid()}:{os.urandom(8).hex()}"  # never another's again
+        self._keys = configuration.gateway.keys
         self._closing = ExitStack()
         self.relay: Relay | None = None
         self.collector: Collector | None = None
         self.integrator: Integrator | None = None
+        self.reading: Integrator | None = None
+        """Of the log of readings."""
+        self.witnessing: Witnessing | None = None
+        self.stamping: Stamping | None = None
         self.upkeep: Upkeep | None = None
         self.emptying: Upkeep | None = None
         self.sending: Sending | None = None
         self.releasing: Releasing | None = None
+        self.gallring: Gallring | None = None
         try:
             if Role.INTEGRATOR in roles:
                 self._integrating(configuration)
@@ -125,14 +138,16 @@ class Background:
                 self._sending(configuration)
             if Role.RELEASER in roles:
                 self._releasing(configuration)
+            if Role.GALLRING in roles and (configuration.gateway.gallring.enabled or set(roles) == {Role.GALLRING}):
+                self._gallring(configuration)
         except BaseException:
             self._closing.close()
             raise
 
     def start(self) -> None:
         """Begin."""
-        everything = (self.integrator, self.upkeep, self.emptying, self.relay, self.collector)
-        for one in (*everything, self.sending, self.releasing):
+        everything = (self.integrator, self.reading, self.upkeep, self.emptying, self.relay, self.collector)
+        for one in (*everything, self.witnessing, self.stamping, self.sending, self.releasing, self.gallring):
             if one is not None:
                 one.start()
 
@@ -143,29 +158,57 @@ class Background:
 
     def reload(self, configuration: Configuration) -> None:
         """Go by a new configuration where that can be done while it runs. Raises ConfigError; the old one stays."""
+        self._keys = configuration.gateway.keys
         if self.sending is not None:
             self.sending.reload(configuration)
         if self.releasing is not None:
             self.releasing.reload(configuration)
+        if self.gallring is not None:
+            self.gallring.reload(configuration)
 
     def close(self) -> None:
         """Sign for what is in the log, then stop; what is not relayed stays in the outbox."""
         self._closing.close()
 
     def _integrating(self, configuration: Configuration) -> None:
-        self.integrator = Integrator(
+        self.integrator = self._integrator(configuration, AUDIT)
+        self.reading = self._integrator(configuration, READINGS)
+        self._witnessed(configuration)
+        if configuration.services.postgresql is not None:
+            where = place(configuration, Duty.INTEGRATOR)
+            self.upkeep = Upkeep(lambda: partitions.keep(where), name="upkeep", alarm=self._told)
+            self._closing.callback(self.upkeep.stop)
+
+    def _integrator(self, configuration: Configuration, log: Log) -> Integrator:
+        made = Integrator(
             place(configuration, Duty.INTEGRATOR),
+            log=log,
             signer=checkpoint_signer(configuration),
             clock=self._clock,
             holder=self._holder,
             interval=configuration.gateway.audit.interval,
             alarm=self._told,
         )
-        self._closing.callback(self.integrator.stop)
-        if configuration.services.postgresql is not None:
-            where = place(configuration, Duty.INTEGRATOR)
-            self.upkeep = Upkeep(lambda: partitions.keep(where), name="upkeep", alarm=self._told)
-            self._closing.callback(self.upkeep.stop)
+        self._closing.callback(made.stop)
+        return made
+
+    def _witnessed(self, configuration: Configuration) -> None:
+        """Have others sign for the log too, as far as somebody is configured."""
+        audit, where = configuration.gateway.audit, place(configuration, Duty.INTEGRATOR)
+        key = checkpoint_key(configuration)
+        policy = agreed(audit.witnesses, key)
+        if policy is not None:
+            self.witnessing = Witnessing(
+                where, policy, audit.witnesses,
+                key=key, clock=self._clock, holder=self._holder, chance=self._random, alarm=self._told,
+            )  # fmt: skip
+            self._closing.callback(self.witnessing.stop)
+        if audit.stamps.authority:
+            self.stamping = Stamping(
+                where, audit.stamps,
+                key=key, clock=self._clock, holder=self._holder, chance=self._random, alarm=self._told,
+            )  # fmt: skip
+            self._closing.callback(self.stamping.stop)
 
     def _relaying(self, configuration: Configuration) -> None:
         where = place(configuration, Duty.RELAY)
@@ -180,7 +223,7 @@ class Background:
         protections = StoredProtections(where)
         self._closing.callback(protections.close)
         publisher = ShieldedPublisher(
-            broker.publisher(), protections, locating(configuration), refresh=protections.refresh
+            broker.publisher(), protections, hiding(configuration), refresh=protections.refresh
         )
         self.relay = Relay(outbox, publisher, lease=lease.hold, random=self._random, alarm=self._told)
         self.collector = Collector(broker.dead_letters(), letters, random=self._random, alarm=self._told)
@@ -211,16 +254,26 @@ class Background:
         )
         self._closing.callback(self.releasing.close)
 
+    def _gallring(self, configuration: Configuration) -> None:
+        if not configuration.retention:
+            raise ConfigError("gallring.rules: names no rules; without them nothing is ever due: config/retention.toml")
+        self.gallring = Gallring(configuration, clock=self._clock, holder=self._holder, alarm=self._told)
+        self._closing.callback(self.gallring.close)
+
     def _emptied(self, configuration: Configuration) -> Callable[[], int]:
         """Return what destroys the content of what was kept long enough in mailboxes."""
-        where, seals = place(configuration, Duty.DISPATCHER), sealer(configuration.gateway.keys)
+        where = place(configuration, Duty.DISPATCHER)
 
-        def reseal(held: Held) -> Sealed:
+        def reseal(held: Held, seals: Sealer) -> Sealed:
             if held.intent is None:
                 raise IntegrityError(f"dispatch {held.id}: its payload has no intent")
             return mailbox.emptied(held.contents["payload"], held.intent[1], seals)
 
-        return lambda: gallring.empty(where, self._clock.now(), reseal)
+        def look() -> int:
+            seals = sealer(self._keys)  # the key may be another since the last look
+            return gallring.empty(where, self._clock.now(), lambda held: reseal(held, seals))
+
+        return look
 
     def _told(self, error: GatewayError) -> None:
         if isinstance(error, IntegrityError):

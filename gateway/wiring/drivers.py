@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,13 +24,16 @@ from gateway.config import Configuration, Queue
 from gateway.errors import ConfigError, GatewayError, IntegrityError, UnavailableError
 from gateway.message import Protection, Pseudonym
 from gateway.ports import Clock, Consumer, DeadLetters, Publisher
+from gateway.privacy.referral import Referrals
 from gateway.store import create, guard
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.place import Duty, Place, placed
+from gateway.store.readings import Readings
 from gateway.store.reviews import StoredReviews
 from gateway.store.views import Views
+from gateway.store.witnessed import Witnessed
 from gateway.trust.files import secret
-from gateway.wiring.rules import checkpoint_key, checkpoint_signer, rules
+from gateway.wiring.rules import agreed, checkpoint_key, checkpoint_signer, rules, sealer
 
 if TYPE_CHECKING:
     from gateway.transport.courier import HttpCourier, Judge
@@ -67,13 +71,39 @@ class _Unknown:
 
 
 def guarded(configuration: Configuration) -> None:
-    """Refuse to start on a log that is absent, shorter or other than it was. Raises IntegrityError, ConfigError."""
-    guard.check(place(configuration, Duty.FRONT), checkpoint_key(configuration))
+    """Refuse to start on a log, or a log of readings, that is absent, shorter or other than it was.
+
+    Raises IntegrityError, ConfigError.
+    """
+    guard.check_all(place(configuration, Duty.FRONT), checkpoint_key(configuration))
 
 
 def views(configuration: Configuration, duty: Duty = Duty.OPERATOR) -> Views:
     """Open what can be asked of the store. Raises IntegrityError where no store is there."""
     return Views(place(configuration, duty))
+
+
+def readings(configuration: Configuration, duty: Duty = Duty.AUDITOR) -> Readings:
+    """Open the way into the log of readings: whoever reads the log is written down there, and then answered.
+
+    Raises ConfigError (the sealing key), IntegrityError where no store is there.
+    """
+    return Readings(place(configuration, duty), sealer=sealer(configuration.gateway.keys), random=os.urandom)
+
+
+def upgraded(configuration: Configuration, where: Place, clock: Clock) -> None:
+    """Bring a store to this program's schema, with an empty log of readings where it is older than that.
+
+    Raises ConfigError, UnavailableError, and IntegrityError where that log has lost a half.
+    """
+    where.upgrade()
+    create.complete(where, signer=checkpoint_signer(configuration), at=clock.now())
+
+
+def witnessed(configuration: Configuration, duty: Duty = Duty.OPERATOR) -> Witnessed:
+    """Open what others have signed for. Raises ConfigError (key, policy)."""
+    key = checkpoint_key(configuration)
+    return Witnessed(place(configuration, duty), key, agreed(configuration.gateway.audit.witnesses, key))
 
 
 def dead_letters(configuration: Configuration, clock: Clock, duty: Duty = Duty.OPERATOR) -> StoredDeadLetters:
@@ -94,7 +124,8 @@ def reviews(configuration: Configuration, clock: Clock, duty: Duty = Duty.OPERAT
     """
     postgresql = configuration.services.postgresql
     account = "" if postgresql is None else str(getattr(postgresql.roles, duty.value))
-    return StoredReviews(place(configuration, duty), clock=clock, account=account)
+    protecting = Referrals(configuration.reviews).protected()
+    return StoredReviews(place(configuration, duty), clock=clock, protecting=protecting, account=account)
 
 
 def queues(configuration: Configuration, clock: Clock) -> EmbeddedBroker:

@@ -20,15 +20,18 @@ from gateway.store.journal import StoredJournal
 from gateway.store.mailbox import StoredMailboxes
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
+from gateway.store.published import Published
+from gateway.store.readings import ReadingViews
 from gateway.store.views import Views
-from gateway.transport import api, app, mailbox, server, tls
+from gateway.store.witnessed import Witnessed
+from gateway.transport import api, app, log, mailbox, server, tls
 from gateway.transport.desk import Desk
 from gateway.transport.front import Front, Terms
 from gateway.transport.metrics import Readings
 from gateway.trust.certificates import Inventory
 from gateway.wiring.drivers import place
 from gateway.wiring.governing import govern
-from gateway.wiring.rules import Random, beside, checkpoint_key, each, rules
+from gateway.wiring.rules import Random, agreed, beside, checkpoint_key, each, rules
 
 STUCK = 5.0
 """Seconds after which a commit that is not answered means that nothing is accepted: a standby that is gone, a disk that
@@ -54,6 +57,7 @@ class Intake:
         self.reloaded: Callable[[Configuration], None] = lambda _configuration: None
         """Called with each new configuration; where the way out is in this process, it goes by it too."""
         self._views = Views(where)
+        self._read = ReadingViews(where)
         self.protections = StoredProtections(where)
         self.journal = StoredJournal(
             where,
@@ -69,8 +73,12 @@ class Intake:
         self.front = Front(terms=terms, journal=self.journal, clock=clock)
         self.mailboxes = StoredMailboxes(where, clock=clock, committed=self._push)
         self.desk = Desk(self.front, self.mailboxes, self.journal, rules=self._outward, clock=clock)
-        mail = (mailbox.route(self.desk), *api.routes(self.desk, configuration.gateway.schemas))
-        self.app: Starlette = app.make(self.front, self.checks, self.readings, *mail)
+        key = checkpoint_key(configuration)
+        self._witnessed = Witnessed(where, key, agreed(configuration.gateway.audit.witnesses, key))
+        self._published = Published(where, self._witnessed.shown)
+        self.log = log.Log(self.front, self._published.read)
+        more = (mailbox.route(self.desk), *api.routes(self.desk, configuration.gateway.schemas), log.route(self.log))
+        self.app: Starlette = app.make(self.front, self.checks, self.readings, *more)
         self._inventory = Inventory(configuration)
         self.context = context(configuration)
 
@@ -78,12 +86,14 @@ class Intake:
         """Tell whether messages can be accepted and proven now (`transport.health`)."""
         gateway, now = self.configuration.gateway, self._clock.now()
         _, oldest = self._views.unsigned(now)
+        _, read = self._read.unsigned(now)
         file = self.configuration.services.postgresql is None
         return {
             "journal": self.journal.waiting() < gateway.store.backlog
             and self.journal.stuck() < STUCK
             and (not file or os.access(gateway.store.path, os.W_OK)),
             "log": oldest <= gateway.audit.maximum_merge_delay,
+            "readings": read <= gateway.audit.maximum_merge_delay,
             "revocation": self.front.terms.rules.trust.fresh(now),
             "partitions": file or partitions.ahead(self._place) != 0,
         }
@@ -91,6 +101,9 @@ class Intake:
     def readings(self) -> Readings:
         """Return what watchers draw curves of (`transport.metrics`)."""
         unsigned, oldest = self._views.unsigned(self._clock.now())
+        _, read = self._read.unsigned(self._clock.now())
+        standing = self._witnessed.standing(self._clock.now())
+        gallring, looked = self._views.gallring(self._clock.now())
         return Readings(
             certificates=self._inventory.read(),
             checks=self.checks(),
@@ -98,9 +111,20 @@ class Intake:
             leaves=self._views.length(),
             unsigned=unsigned,
             unsigned_seconds=oldest.total_seconds(),
+            reading_unsigned_seconds=read.total_seconds(),
+            quorum_seconds=standing.waiting.total_seconds() if standing else 0.0,
+            behind={name: standing.size - size for name, size in standing.last.items()} if standing else {},
+            unstamped_seconds=self._unstamped(),
             reviews=self._views.reviewed(self._clock.now()),
             answered=self._views.unsettled(self._clock.now()),
+            gallring={one.key.removeprefix("rule "): (0, 0, 0, 0.0) for one in self._opened.retention} | gallring,
+            gallring_looked=looked,
         )
+
+    def _unstamped(self) -> float:
+        if not self._opened.gateway.audit.stamps.authority:
+            return 0.0
+        return self._witnessed.unstamped(self._clock.now()).total_seconds()
 
     def renew(self) -> None:
         """Read revocation lists, anchors, keys and certificates again if a file has changed; keep up with the log.
@@ -109,7 +133,7 @@ class Intake:
         """
         each(self._renew_trust, self._renew_signers, self._renew_context)
         if self.configuration.services.postgresql is not None:  # several machines, each a guard of the same log
-            guard.renew(self._place, checkpoint_key(self.configuration))
+            guard.renew_all(self._place, checkpoint_key(self.configuration))
 
     def reload(self, configuration: Configuration) -> None:
         """Judge by a new configuration from now on. Raises ConfigError, UnavailableError; the old one stays.
@@ -167,6 +191,8 @@ class Intake:
         """Commit what was taken in, then stop. The server must have ended."""
         self.front.close()
         self.desk.close()
+        self.log.close()
+        self._published.close()
         self.mailboxes.close()
         self.journal.close()
         self.protections.close()

@@ -3,6 +3,9 @@
 A look: hold the lease; carry out what is answered, the oldest first; say no for what nobody answered in time. Each is
 one transaction, found anew at the next look if it did not happen, and found settled if it did. The rules are those of
 the way in, swapped whole at a reload; people's roles are not known here, only what they wrote.
+
+The same process shields events that the relay holds back (`inbound.shielding`), because it has the keys and may add to
+the log: the relay has and may neither.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from gateway.config import Configuration, Queue
 from gateway.dispatch import AskerId, DispatchId, Queued
 from gateway.errors import ConflictError, ContractError, GatewayError, IntegrityError, UnavailableError
 from gateway.events.compose import Routes
-from gateway.inbound import path, reading, releasing
+from gateway.events.shielding import Hiding
+from gateway.inbound import path, reading, releasing, shielding
 from gateway.inbound.reading import Waiting
 from gateway.inbound.releasing import Answers, Releases
+from gateway.inbound.shielding import Shieldings
 from gateway.logs import Happened
 from gateway.message import Decision, Valid
 from gateway.outbound import answers
@@ -29,9 +34,10 @@ from gateway.store.lease import Lease
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
 from gateway.store.releases import StoredReleases
+from gateway.store.shieldings import StoredShieldings
 from gateway.wiring.drivers import place
 from gateway.wiring.governing import govern
-from gateway.wiring.rules import Random, judging
+from gateway.wiring.rules import Random, hiding, judging
 from gateway.wiring.sending import given_back
 
 LOOK = 1.0
@@ -98,6 +104,39 @@ class Releaser:
         return written
 
 
+class Shielder:
+    """Shields what the relay holds back. `step` does one look, for tests."""
+
+    def __init__(
+        self,
+        shieldings: Shieldings,
+        rules_: Callable[[], path.Judging],
+        hiding_: Callable[[], Hiding],
+        *,
+        lease: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        """`rules_` and `hiding_` give those that hold now; `lease` takes or keeps the lease."""
+        self._shieldings = shieldings
+        self._rules = rules_
+        self._hiding = hiding_
+        self._lease = lease
+        self._clock = clock
+
+    def step(self) -> int:
+        """Do one look; return how many events may go now. Raises UnavailableError."""
+        if not self._lease():
+            return 0
+        gone = 0
+        for held in self._shieldings.held(limit=FEW):
+            done = shielding.settle(held, self._rules(), self._hiding(), self._clock.now())
+            if self._shieldings.write(done):
+                gone += 1
+                if done.leaf is not None:
+                    logs.tell(Happened.EVENT_SHIELDED, type=held.event.type)
+        return gone
+
+
 def answer(waiting: Waiting, by: reading.Reads) -> tuple[Valid, Queued]:
     """Read a partner's answer to our question again, and what it answers."""
     body, records = reading.opened(waiting, by.sealer)
@@ -151,11 +190,17 @@ class Releasing:
             self._protections = StoredProtections(where)
             self._closing.callback(self._protections.close)
             self._rules, self._queues = self._read(configuration), queues(configuration)
+            self._hiding = hiding(configuration)
             store = StoredReleases(where, learned=self._protections.refresh, committed=committed)
             self._closing.callback(store.close)
             lease = Lease(where, "releaser", holder=holder, clock=clock)
             self._closing.callback(given_back, lease)
             self.releaser = Releaser(store, lambda: self._rules, lambda: self._queues, lease=lease.hold, clock=clock)
+            shieldings = StoredShieldings(where, committed=committed)
+            self._closing.callback(shieldings.close)
+            self.shielder = Shielder(
+                shieldings, lambda: self._rules, lambda: self._hiding, lease=lease.hold, clock=clock
+            )
         except BaseException:
             self._closing.close()
             raise
@@ -167,6 +212,7 @@ class Releasing:
     def reload(self, configuration: Configuration) -> None:
         """Judge by a new configuration from the next look on. Raises ConfigError, UnavailableError: the old stays."""
         self._rules, self._queues = self._read(configuration), queues(configuration)
+        self._hiding = hiding(configuration)
 
     def close(self) -> None:
         """End, after what it is doing."""
@@ -185,7 +231,7 @@ class Releasing:
         wait = 0.0
         while not self._stopping.wait(wait):
             try:
-                more = self.releaser.step()
+                more = self.shielder.step() + self.releaser.step()
             except IntegrityError as error:
                 self._alarm(error)
                 return

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from gateway.adapters.registry import Registry
-from gateway.audit import note
-from gateway.config import Configuration, Keys
+from gateway.audit import note, policy
+from gateway.audit.policy import Policy
+from gateway.config import Configuration, Keys, Witnesses
 from gateway.errors import ConfigError
 from gateway.events.compose import Own, Routes
 from gateway.inbound.path import Judging, Rules
+from gateway.message import Category
 from gateway.outbound.rules import Rules as Outward
 from gateway.ports import Protections
 from gateway.privacy import labels
@@ -68,10 +70,43 @@ def checkpoint_key(configuration: Configuration) -> note.Key:
     return key
 
 
+def agreed(settings: Witnesses, key: note.Key) -> Policy | None:
+    """Return the policy that is configured for a log; None where nobody witnesses. Raises ConfigError.
+
+    `key` is the log's: a policy that names logs must name it.
+    """
+    if settings.policy is None:
+        return None
+    try:
+        found = policy.parse(settings.policy.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"audit.witnesses.policy: {settings.policy}: {error.strerror}") from None
+    except ConfigError as error:
+        raise ConfigError(f"audit.witnesses.policy: {settings.policy}: {error.detail}") from None
+    if found.logs and not any(log.key.public == key.public for log in found.logs):
+        raise ConfigError(f"audit.witnesses.policy: {settings.policy}: no line of log has our key, {key}")
+    if not found.met({one.key for one in found.witnesses.values() if one.url}):
+        raise ConfigError(
+            f"audit.witnesses.policy: {settings.policy}: too few witnesses have an address for the quorum"
+        )
+    return found
+
+
 def sealer(keys: Keys, random: Random = os.urandom) -> Sealer:
-    """Return what seals evidence; the key's own hash tells which key it was. Raises ConfigError."""
+    """Return what seals evidence; a key's own hash tells which key it was. Raises ConfigError."""
     key = secret(keys.sealing, "keys.sealing")
-    return Sealer(hashlib.sha256(b"gateway/sealing-key-id\0" + key).hexdigest()[:16], key, random)
+    former = {sealing_key_id(one): one for one in (secret(path, "keys.sealing_former") for path in keys.sealing_former)}
+    return Sealer(sealing_key_id(key), key, random, former=former)
+
+
+def pseudonyms(keys: Keys) -> Pseudonyms:
+    """Return what names persons in logs and queues. Raises ConfigError."""
+    return Pseudonyms(secret(keys.pseudonym, "keys.pseudonym"))
+
+
+def sealing_key_id(key: bytes) -> str:
+    """Return the name of a key that seals, by which each seal says who made it: 16 hex digits."""
+    return hashlib.sha256(b"gateway/sealing-key-id\0" + key).hexdigest()[:16]
 
 
 def judging(configuration: Configuration, protections: Protections, *, random: Random = os.urandom) -> Judging:
@@ -88,19 +123,24 @@ def judging(configuration: Configuration, protections: Protections, *, random: R
         law=law,
         routes=Routes.build(configuration.queues, configuration.bases, own, serves=labels.serving(law.rules)),
         protections=protections,
-        pseudonyms=Pseudonyms(secret(keys.pseudonym, "keys.pseudonym")),
+        pseudonyms=pseudonyms(keys),
         sealer=sealer(keys, random),
         random=random,
         referrals=Referrals(configuration.reviews),
     )
 
 
-def locating(configuration: Configuration) -> Mapping[str, frozenset[str]]:
-    """Return kind of information -> its fields that tell where a person may be found, whatever contract it came by."""
+def hiding(configuration: Configuration) -> Mapping[str, frozenset[str]]:
+    """Return kind of information -> its fields that tell, or may tell, where a person is, whatever contract it came by.
+
+    Free text may: a date and a place in it are enough.
+    """
     found: dict[str, set[str]] = {}
     for kinds in Registry.load(configuration.gateway.schemas).kinds().values():
         for kind, specs in kinds.items():
-            found.setdefault(kind, set()).update(name for name, spec in specs.items() if spec.locating)
+            found.setdefault(kind, set()).update(
+                name for name, spec in specs.items() if spec.locating or spec.category is Category.FRITEXT
+            )
     return {kind: frozenset(names) for kind, names in found.items()}
 
 

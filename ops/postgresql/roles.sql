@@ -15,7 +15,8 @@ DECLARE
     one text;
 BEGIN
     FOREACH one IN ARRAY ARRAY['gateway_owner', 'gateway_front', 'gateway_relay', 'gateway_integrator',
-        'gateway_dispatcher', 'gateway_reviewer', 'gateway_releaser', 'gateway_operator', 'gateway_auditor']
+        'gateway_dispatcher', 'gateway_reviewer', 'gateway_releaser', 'gateway_operator', 'gateway_auditor',
+        'gateway_archivist', 'gateway_overseer', 'gateway_gallring']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = one) THEN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS',
@@ -33,5 +34,7 @@ ALTER ROLE gateway_relay SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE gateway_integrator SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE gateway_dispatcher SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE gateway_releaser SET idle_in_transaction_session_timeout = '30s';
+ALTER ROLE gateway_gallring SET idle_in_transaction_session_timeout = '30s';
+ALTER ROLE gateway_archivist SET idle_in_transaction_session_timeout = '5min';
 ALTER ROLE gateway_reviewer SET idle_in_transaction_session_timeout = '5min';
 ALTER ROLE gateway_operator SET idle_in_transaction_session_timeout = '5min';

@@ -64,6 +64,12 @@ def create(database: Path) -> None:
         connection.executescript(f"PRAGMA journal_mode=WAL; {CREATE}; {consumer.CREATE};")
 
 
+def handled(database: Path) -> int:
+    """Return how many events have been handled so far."""
+    with closing(sqlite.connect(str(database))) as connection:
+        return int(connection.execute("SELECT count(*) FROM handled").fetchone()[0])
+
+
 def poisoned(event: str, one_in: int) -> bool:
     """Say whether an event is one that can never be handled."""
     return bool(one_in) and int(event[:8], 16) % one_in == 0

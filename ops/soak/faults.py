@@ -19,11 +19,14 @@ from ops.dev.servers import lifecycle
 from ops.dev.servers.management import ManagementError
 from ops.dev.servers.processes import Process, ServerError, waited
 from ops.dev.servers.state import VIRTUAL_HOST
+from ops.soak import consumer
 from ops.soak.fleet import Fleet, names
 from ops.soak.proxy import Proxy, Side
-from ops.soak.schedule import GROUPS, Group, Kind, Planned
+from ops.soak.schedule import GROUPS, LOST, Group, Kind, Planned
 from ops.soak.units import Unit
 
+_LOOK = 0.05
+"""Seconds between two looks whether something was lost."""
 _TINY = 4_096
 """Bytes that a queue may hold when it is full: about one event."""
 _WITHIN = 15.0
@@ -55,6 +58,7 @@ def possible(fleet: Fleet) -> list[Kind]:
     absent: set[Kind] = set() if fleet.disk is not None else {Kind.STORE_FULL}
     if fleet.wanted.broker == "embedded":
         absent |= {*GROUPS[Group.LIMIT], Kind.BROKER_KILL, Kind.BROKER_STOP, Kind.BROKER_PAUSE}
+        absent.add(Kind.ACKNOWLEDGEMENTS_LOST)
     if fleet.wanted.store == "sqlite":
         absent |= {Kind.DATABASE_KILL, Kind.DATABASE_STOP, Kind.DATABASE_PAUSE}
     return [kind for kind in kinds if kind not in absent]
@@ -67,7 +71,7 @@ def inject(planned: Planned, fleet: Fleet, healed: threading.Event, elapsed: Cal
         if healed.is_set():
             return None
         began = elapsed()
-        found = _begin(planned, fleet)
+        found = _lost(planned.kind, fleet, healed) if planned.kind in LOST else _begin(planned, fleet)
         if found is None:
             return None
         what, undo = found
@@ -174,6 +178,27 @@ def _broken(planned: Planned, name: str, link: Proxy) -> tuple[str, Undo]:
         link.heal()
 
     return f"{what}, {seconds} s slow before", undo
+
+
+def _lost(kind: Kind, fleet: Fleet, healed: threading.Event) -> tuple[str, Undo] | None:
+    """Withhold from one side what the other answers, until there is something to answer; then reset the link."""
+    link = fleet.links[LOST[kind]]
+    match kind:
+        case Kind.ANSWERS_LOST:
+            link.withhold(Side.CLIENT)
+            done = partial(link.passed, Side.SERVER)
+        case _:
+            link.withhold(Side.SERVER)
+            done = partial(consumer.handled, fleet.handled)
+    try:
+        before = done()
+        while done() == before:
+            if healed.wait(_LOOK):
+                return None
+        link.reset()
+    finally:
+        link.heal()
+    return LOST[kind], _nothing
 
 
 def _clock(planned: Planned, fleet: Fleet) -> tuple[str, Undo]:

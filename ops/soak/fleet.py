@@ -2,7 +2,7 @@
 
     sender ─o─ front (2 workers) ─o─ database ─o─ relays (2) ─o─ broker ─o─ consumers (2)
     reader ─o─                        o   o                      o  o
-                            integrators   dispatchers (2) ─o─────┘  o
+              releaser ─o─  integrators   dispatchers (2) ─o─────┘  o
                                           o o o o                   askers ─o─ database
                                           partners (4)
 
@@ -43,7 +43,7 @@ from ops.soak.proxy import Proxy
 from ops.soak.units import Unit
 
 CONFIG = ROOT / "config" / "gateway.toml"
-EACH: Mapping[str, int] = {"front": 1, "relay": 2, "integrator": 2, "dispatcher": 2, "consumer": 2}
+EACH: Mapping[str, int] = {"front": 1, "relay": 2, "integrator": 2, "dispatcher": 2, "releaser": 1, "consumer": 2}
 """How many processes each role has; the front's one has two workers."""
 ASKER = "asker"
 """Whoever gives commands: no process of the gateway's, but with a view of the servers of its own."""

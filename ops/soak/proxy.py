@@ -6,9 +6,10 @@
         proxy.heal()
 
 Until `heal`, for connections that are there and those that come: `slow` (latency with jitter), `throttle`, `black_hole`
-(connections are accepted and nothing passes; sockets stay half-open) and `refuse` (nobody listens). Once, for
-connections that are there: `cut` (both ends see the other close), `reset` (both get an RST), `half_close` (one end sees
-the other finish, the other direction goes on). Each of `connections` can be told the same by itself.
+(connections are accepted and nothing passes; sockets stay half-open), `withhold` (nothing passes to one side; the other
+direction goes on) and `refuse` (nobody listens). Once, for connections that are there: `cut` (both ends see the other
+close), `reset` (both get an RST), `half_close` (one end sees the other finish, the other direction goes on). Each of
+`connections` can be told the same by itself.
 
 What an application loses behind it, it has lost itself: see `wire.py`. The proxy has a thread with a loop of its own;
 a call returns when it has taken effect.
@@ -52,6 +53,10 @@ class _Faults(ABC):
         """Let nothing pass, neither bytes nor an end, and tell nobody."""
         self._turn(lambda weather: replace(weather, flowing=False))
 
+    def withhold(self, towards: Side) -> None:
+        """Let nothing pass to one side, neither bytes nor an end, and tell nobody; the other direction goes on."""
+        self._turn(lambda weather: replace(weather, withheld=towards))
+
     def heal(self) -> None:
         """Be a good network. What was held back passes; what was closed stays closed."""
         self._turn(lambda _: Weather())
@@ -90,6 +95,8 @@ class Proxy(_Faults):
         self._accepting: asyncio.Task[None] | None = None
         self.accepted = 0
         """Connections, so far."""
+        self._passed = dict.fromkeys(Side, 0)
+        """By connections that are no more."""
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -113,6 +120,14 @@ class Proxy(_Faults):
             return tuple(Connection(self, link) for link in self._links.values())
 
         return self._do(found())
+
+    def passed(self, towards: Side) -> int:
+        """Return how many bytes have been passed on to this side, by all connections so far."""
+
+        async def counted() -> int:
+            return self._passed[towards] + sum(link.passed(towards) for link in self._links.values())
+
+        return self._do(counted())
 
     def refuse(self) -> None:
         """Listen no more: who connects is refused. Connections that are there go on."""
@@ -157,7 +172,12 @@ class Proxy(_Faults):
                 self.accepted += 1
                 link = Link(client, self.target, Sky(self._weather), self._chance)
                 self._links[link.task] = link
-                link.task.add_done_callback(self._links.pop)
+                link.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        link = self._links.pop(task)
+        for side in Side:
+            self._passed[side] += link.passed(side)
 
     async def _deafen(self) -> None:
         if self._accepting is not None:

@@ -102,7 +102,8 @@ def _judge(letters: StoredDeadLetters, kept: frozenset[str]) -> int:
     again = [one.id for one in waiting if one.id not in gone]
     if gone:
         letters.ask_discard(gone, reason="soak: nobody needs it", by="anna")
-        letters.approve_discard(gone, by="bo")
+        asks = {one.fingerprint for one in letters.letters(state=triage.State.ASKED, limit=_MANY) if one.id in gone}
+        letters.approve_discard(gone, by="bo", seen={one for one in asks if one is not None})
     if again:
         letters.retry(again, reason="soak: mended", by="anna")
     asked: Sequence[object] = letters.letters(state=triage.State.ASKED, limit=_MANY)

@@ -1,7 +1,8 @@
 """Which fault comes when: drawn from a seed, so that a run can be repeated.
 
 Faults are dealt from a shuffled deck that holds every kind once, one of each group on top; when it is empty it is
-shuffled anew. So every kind happens, in an order that nobody chose. Two that work on one server or link never overlap,
+shuffled anew. So every kind happens, in an order that nobody chose. Answers and acknowledgements are lost first of all:
+that needs traffic, and later another fault might have stopped it. Two that work on one server or link never overlap,
 because neither could say what it did; all others do.
 
 A plan is followed for as long as messages flow, if it does not end before. Times are seconds from the first fault. What
@@ -22,6 +23,8 @@ class Group(StrEnum):
     PROCESS = "process"
     SERVER = "server"
     NETWORK = "network"
+    ANSWERS = "answers"
+    ACKNOWLEDGEMENTS = "acknowledgements"
     LIMIT = "limit"
     DISK = "disk"
     CLOCK = "clock"
@@ -59,6 +62,8 @@ class Kind(StrEnum):
     HALF_CLOSE = "link half closed"
     BLACK_HOLE = "link a black hole"
     REFUSE = "link refused"
+    ANSWERS_LOST = "answers lost"
+    ACKNOWLEDGEMENTS_LOST = "acknowledgements lost"
     MEMORY_ALARM = "broker's memory alarm"
     DISK_ALARM = "broker's disk alarm"
     QUEUE_FULL = "queues full"
@@ -71,14 +76,21 @@ GROUPS: dict[Group, tuple[Kind, ...]] = {
     Group.PROCESS: tuple(Kind)[:16],
     Group.SERVER: tuple(Kind)[16:22],
     Group.NETWORK: tuple(Kind)[22:29],
-    Group.LIMIT: tuple(Kind)[29:32],
+    Group.ANSWERS: (Kind.ANSWERS_LOST,),
+    Group.ACKNOWLEDGEMENTS: (Kind.ACKNOWLEDGEMENTS_LOST,),
+    Group.LIMIT: tuple(Kind)[31:34],
     Group.DISK: (Kind.STORE_FULL,),
     Group.CLOCK: (Kind.CLOCK_FORWARD, Kind.CLOCK_BACK),
 }
 _BROKER = {*GROUPS[Group.LIMIT], Kind.BROKER_KILL, Kind.BROKER_STOP, Kind.BROKER_PAUSE}
 _DATABASE = {Kind.STORE_FULL, Kind.DATABASE_KILL, Kind.DATABASE_STOP, Kind.DATABASE_PAUSE}
-_MOMENTARY = {kind for kind in GROUPS[Group.PROCESS] if not kind.name.endswith("_PAUSE")}
+_MOMENTARY = {kind for kind in GROUPS[Group.PROCESS] if not kind.name.endswith("_PAUSE")} | {
+    Kind.ANSWERS_LOST,
+    Kind.ACKNOWLEDGEMENTS_LOST,
+}
 _BREAKING = {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}
+LOST: dict[Kind, str] = {Kind.ANSWERS_LOST: "sender-front", Kind.ACKNOWLEDGEMENTS_LOST: "consumer-broker"}
+"""What tells one side that the other has done its work, and on which link it is lost."""
 _BEFORE = (0.4, 1.2)
 """Seconds that a link is slow before it breaks."""
 CLOCKS = ("front", "relay", "integrator", "dispatcher")
@@ -156,16 +168,18 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
 
 
 def _deck(kinds: Sequence[Kind], chance: random.Random) -> list[Kind]:
-    """Return every kind once: one of each group first, so that a short run has seen them all."""
+    """Return every kind once: first one of each group, `LOST` before others, so that a short run has seen them all."""
     deck = list(kinds)
     chance.shuffle(deck)
-    first = list({group(kind): kind for kind in deck}.values())
+    first = sorted({group(kind): kind for kind in deck}.values(), key=lambda kind: kind not in LOST)
     return [*first, *(kind for kind in deck if kind not in first)]
 
 
 def _target(kind: Kind, links: Sequence[str], chance: random.Random) -> str:
     if kind in GROUPS[Group.NETWORK]:
         return f"link {chance.choice(list(links))}"
+    if kind in LOST:
+        return f"link {LOST[kind]}"
     if kind in GROUPS[Group.CLOCK]:
         return f"clock {chance.choice(CLOCKS)}"
     if kind in _BROKER:

@@ -42,6 +42,8 @@ class Weather:
     rate: int | None = None
     """Bytes a second, in each direction."""
     flowing: bool = True
+    withheld: Side | None = None
+    """The side that nothing is passed on to."""
 
 
 class Sky:
@@ -57,9 +59,9 @@ class Sky:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def flowing(self) -> None:
-        """Wait while nothing passes."""
-        while not self.now.flowing:
+    async def flowing(self, towards: Side | None = None) -> None:
+        """Wait while nothing passes, or nothing to this side."""
+        while not self.now.flowing or (towards is not None and self.now.withheld is towards):
             await self._changed.wait()
 
     async def wait(self, seconds: Callable[[], float]) -> None:
@@ -84,8 +86,10 @@ class _Held:
 class Flow:
     """One direction of a connection."""
 
-    def __init__(self, source: socket.socket, sink: socket.socket, sky: Sky, chance: random.Random) -> None:
-        self._source, self._sink, self._sky, self._chance = source, sink, sky, chance
+    def __init__(
+        self, source: socket.socket, sink: socket.socket, towards: Side, sky: Sky, chance: random.Random
+    ) -> None:
+        self._source, self._sink, self._towards, self._sky, self._chance = source, sink, towards, sky, chance
         self._held: asyncio.Queue[_Held] = asyncio.Queue(_HELD)
         self.passed = 0
         """Bytes."""
@@ -103,7 +107,7 @@ class Flow:
         loop = asyncio.get_running_loop()
         data: bytes | None = b"."
         while data:
-            await self._sky.flowing()
+            await self._sky.flowing(self._towards)
             try:
                 data = await loop.sock_recv(self._source, _CHUNK)
             except OSError:
@@ -114,7 +118,7 @@ class Flow:
         while True:
             held = await self._held.get()
             await self._sky.wait(lambda held=held: self._early(held))  # type: ignore[misc]
-            await self._sky.flowing()
+            await self._sky.flowing(self._towards)
             if held.data is None:
                 raise ConnectionResetError
             if not held.data:
@@ -129,7 +133,7 @@ class Flow:
         return held.at + weather.latency + held.share * weather.jitter - asyncio.get_running_loop().time()
 
     async def _send(self, data: bytes) -> int:
-        await self._sky.flowing()
+        await self._sky.flowing(self._towards)
         rate = self._sky.now.rate
         piece = data if rate is None else data[: max(1, int(rate * _SLICE))]
         try:
@@ -177,7 +181,7 @@ class Link:
             client, server = self._sockets[Side.CLIENT], self._sockets[Side.SERVER]
             async with asyncio.TaskGroup() as group:
                 for towards, source, sink in ((Side.SERVER, client, server), (Side.CLIENT, server, client)):
-                    flow = self._passed[towards] = Flow(source, sink, self.sky, self._chance)
+                    flow = self._passed[towards] = Flow(source, sink, towards, self.sky, self._chance)
                     self._flows[towards] = group.create_task(flow.run())
         except* OSError:
             self._resetting = True

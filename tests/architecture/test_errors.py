@@ -49,7 +49,12 @@ def foreign_raises(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "gateway").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+ALONE = ROOT / "gateway" / "audit" / "naive.py"
+"""Runs without the rest of us, and shares no line with it."""
+OURS = sorted({*(ROOT / "gateway").rglob("*.py")} - {ALONE})
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_our_code_raises_only_our_errors(path):
     assert not foreign_raises(path.read_text())
 

@@ -199,7 +199,7 @@ def test_whoever_has_the_subjects_number_for_an_id_is_the_subject(actor_id, subj
 def test_an_answer_sets_aside_the_question_and_never_a_denial():
     request, at = asked("28-narstaende")
     rule = engine.named(law(), request.basis, request.event, at.date())
-    in_force = engine.paragraphs(rule, request.event, request.event, at.date())
+    in_force = rule.paragraphs.on(request.event, request.event, at.date())
 
     def walk(request: Request, *answered: Reason) -> list[Found]:
         here = Setting(
@@ -243,9 +243,9 @@ def test_nothing_asks_for_everything_and_lets_nothing_through():
     assert setting.NOTHING.labels.no_onward
     assert setting.NOTHING.valid_from > setting.NOTHING.valid_until
     assert (setting.NOTHING.benefits, setting.NOTHING.cited) == (frozenset(), frozenset())
-    assert (
-        setting.NOTHING.by_event.on(date(2026, 1, 1)) is setting.NOTHING.by_decision.through(date.min, date.max) is None
-    )
+    nothing = setting.NOTHING.paragraphs
+    assert nothing.on(date.min, date.max, date(2026, 1, 1)) is None
+    assert nothing.by_event.on(date(2026, 1, 1)) is nothing.by_decision.through(date.min, date.max) is None
 
 
 @pytest.mark.parametrize(
@@ -293,6 +293,12 @@ def test_the_first_piece_of_data_that_denies_decides_and_one_that_is_weighed_doe
     for order in ((fine, copied), (copied, fine)):
         verdict = engine.decide(replace(request, provenance=order), law(), at)
         assert verdict.reasons == (Reason.STATISTICS_ONLY,)
+
+
+@pytest.mark.parametrize("number", ["1910010198123", "19100101981", "19100101981x", "191001019x12"])
+def test_what_is_not_twelve_digits_is_of_no_series(number):
+    assert grounds.official("191001019812", frozenset())
+    assert not grounds.official(number, frozenset())
 
 
 def test_a_period_of_one_day_and_a_channel_of_its_own_are_in_the_answer_of_one_basis():

@@ -24,7 +24,8 @@ TESTED = (
 EQUIVALENT: dict[str, str] = {
     "setting.passing: <= becomes < #1": "where all that is asked is named, the long way comes to the same as the short",
     "grounds.module: 1000 becomes 1001 #1": "three digits are never 1000",
-    "engine.outcome: returns nothing #1": "a finding is DENY or REFER: the last line is never reached",
+    "grounds.official: 4 becomes 5 #1": "a text is before the years that it begins with only where those are",
+    "contents._is_subject: returns nothing #2": "nothing is as false as False",
     "engine.named: or becomes and #1": "versions do not overlap: the one that counts is the latest that had begun",
     "engine._absent: True becomes False #1": "the values are got by the very names",
     "engine._judged: True becomes False #1": "both are made of GATES",

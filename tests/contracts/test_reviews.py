@@ -41,7 +41,9 @@ class Kept:
 
     def __post_init__(self) -> None:
         self.journal = builders.journal(self.place.acting(Duty.FRONT), self.clock)
-        self.people = StoredReviews(self.place.acting(Duty.REVIEWER), clock=self.clock, account="gw")
+        self.people = StoredReviews(
+            self.place.acting(Duty.REVIEWER), clock=self.clock, protecting=reviewing.PROTECTING, account="gw"
+        )
         self.releases = StoredReleases(self.place.acting(Duty.RELEASER), faults=self._fault)
         self.dispatches = StoredDispatches(self.place.acting(Duty.DISPATCHER), clock=self.clock)
         self.outbox = StoredOutbox(self.place.acting(Duty.RELAY), clock=self.clock)
@@ -54,7 +56,7 @@ class Kept:
             one.close()
 
     def do(self, number: int, action: Action, **more):
-        return self.people.do(number, reviewing.act(action, self.clock.now(), **more))
+        return reviewing.done_by(self.people, number, reviewing.act(action, self.clock.now(), **more))
 
     def answer(self, number: int, answer: Answer) -> None:
         verdict = self.do(number, A.ANSWER, answer=answer)

@@ -111,7 +111,19 @@ def replaced(taken: Taken) -> tuple[object, ...]:
     return taken.command, taken.dispatches
 
 
-POINTS = ("dispatches", "timeline", "leaves", "records", "contents", "outbox", "protections", "commit", "committed")
+POINTS = (
+    "dispatches",
+    "timeline",
+    "leaves",
+    "records",
+    "flows",
+    "trail",
+    "contents",
+    "outbox",
+    "protections",
+    "commit",
+    "committed",
+)
 
 
 @pytest.mark.parametrize("nth", [1, 2])

@@ -12,7 +12,19 @@ from tests.integration.killed import Axe, Child
 
 KEY = builders.signer().key
 MESSAGES = 12
-POINTS = ("begin", "messages", "evidence", "leaves", "records", "refusals", "quarantine", "outbox", "protections")
+POINTS = (
+    "begin",
+    "messages",
+    "evidence",
+    "leaves",
+    "records",
+    "flows",
+    "trail",
+    "refusals",
+    "quarantine",
+    "outbox",
+    "protections",
+)
 AROUND = ("commit", "committed", "answer")
 NEWS = (builders.learned(builders.Protection.SEKRETESSMARKERING, 1),)
 

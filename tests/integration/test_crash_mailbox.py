@@ -22,7 +22,7 @@ H = Happening
 BOX = Box("arbetsgivare", "5560269986")
 KEY = builders.signer().key
 FETCHING = ("dispatches", "timeline", "commit", "committed")
-ENDING = ("dispatches", "timeline", "leaves", "records", "contents", "outbox", "commit", "committed")
+ENDING = ("dispatches", "timeline", "leaves", "records", "flows", "trail", "contents", "outbox", "commit", "committed")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

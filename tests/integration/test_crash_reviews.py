@@ -34,7 +34,9 @@ def store(request, tmp_path):
 
 
 def people(store, faults=lambda _point: None) -> StoredReviews:
-    return StoredReviews(store.acting(Duty.REVIEWER), clock=builders.Clock(), faults=faults)
+    return StoredReviews(
+        store.acting(Duty.REVIEWER), clock=builders.Clock(), protecting=reviewing.PROTECTING, faults=faults
+    )
 
 
 def answer(store, faults):
@@ -43,10 +45,10 @@ def answer(store, faults):
     def run(tell) -> None:
         reviews, at = people(store, faults), builders.NOON
         for number, said in ((1, Answer.PERMIT), (2, Answer.DENY), (3, Answer.RELEASE)):
-            verdict = reviews.do(number, reviewing.act(Action.ANSWER, at, answer=said))
+            verdict = reviewing.done_by(reviews, number, reviewing.act(Action.ANSWER, at, answer=said))
             tell((number, verdict.state))
             if verdict.state is State.ASKED:
-                tell((number, reviews.do(number, reviewing.act(Action.APPROVE, at, by="bo")).state))
+                tell((number, reviewing.done_by(reviews, number, reviewing.act(Action.APPROVE, at, by="bo")).state))
         reviews.close()
 
     return run

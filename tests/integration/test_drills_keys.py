@@ -17,7 +17,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import config
+from gateway import config, wiring
+from gateway.errors import IntegrityError
+from gateway.store.views import Views
 from gateway.trust import pki
 from gateway.trust.issuing import AUTHORITY, SERVER_AUTH, KeyKind, Profile, issue
 from tests.integration.installation import CONTRACT, Installation, until
@@ -134,9 +136,35 @@ def to_the_token(installation, runbook, process, box) -> None:
     installation.edit('^receipt = "keys/receipt.key"$', f'receipt = "{uri}"')
     installation.edit('^receipt_certificate = "keys/receipt.pem"$', 'receipt_certificate = "keys/token.pem"')
     runbook.run("prova", installation.variables(process))
-    installation.was_read(process, 5)
+    installation.was_read(process, 7)
     assert installation.receipt(process) == token.public_bytes(Encoding.DER)
     assert b"271828" not in Path(f"/proc/{process.program.pid}/environ").read_bytes()
+
+
+def to_another_seal(installation, runbook, process) -> None:
+    """Let another key seal, first known everywhere as one that opens: what either sealed can be opened."""
+    runbook.run("forsegling", installation.variables())
+    assert (installation.data / "keys/sealing-next.key").stat().st_mode & 0o077 == 0
+    installation.edit("^# sealing_former = .*$", 'sealing_former = ["keys/sealing-next.key"]')
+    installation.read_again(process, 5)
+    installation.receipt(process)
+    installation.edit("^sealing = .*$", 'sealing = "keys/sealing-next.key"')
+    installation.edit("^sealing_former = .*$", 'sealing_former = ["keys/sealing.key"]')
+    runbook.run("forsegling-galler", installation.variables(process))
+    installation.was_read(process, 6)
+    installation.receipt(process)
+    read = config.load(installation.settings, data=installation.data)
+    views = Views(wiring.place(read, wiring.Duty.ARCHIVIST))
+    both = wiring.sealer(read.gateway.keys)
+    messages = range(1, len(views.messages()) + 1)
+    sealed = {number: views.sealed_message(number) for number in messages}
+    hashes = {number: [one.hash for one in views.leaves(number)] for number in messages}
+    assert len({one.key_id for one in sealed.values()}) == 2
+    assert all(both.open(one, hashes[number]).evidence for number, one in sealed.items())
+    alone = wiring.sealer(read.gateway.keys.model_copy(update={"sealing_former": ()}))
+    with pytest.raises(IntegrityError, match="sealing_former"):
+        alone.open(sealed[min(messages)], hashes[min(messages)])
+    views.close()
 
 
 def test_keys_and_authorities_are_changed_while_it_runs(installation, box, tmp_path):
@@ -190,13 +218,14 @@ def test_keys_and_authorities_are_changed_while_it_runs(installation, box, tmp_p
             address = process.told("server.started")["address"]
             assert session.get(f"https://{address}/health/ready", timeout=20).status_code == 200
 
+        to_another_seal(installation, runbook, process)
         to_the_token(installation, runbook, process, box)
 
 
 def test_every_sample_of_configuration_in_the_runbook_is_accepted(installation, box):
     text = (ROOT / "docs/runbooks" / f"{NAME}.md").read_text()
     samples = re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
-    assert len(samples) == 2
+    assert len(samples) == 4
     for sample in samples:
         for line in sample.replace("/usr/lib/…/modul.so", str(SOFTHSM)).splitlines():
             name = line.strip().partition(" = ")[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.log import LOGS
 from ops.cluster import databases, layout, lifecycle
 from ops.dev.servers import processes
 from tests.integration.installation import Installation, until
@@ -24,11 +25,13 @@ def elsewhere(installation, folder):
 
 
 def outside(installation):
-    """Return a copy of the last signed checkpoint, as an auditor keeps one."""
+    """Return a folder with a copy of each log's last signed checkpoint, as an auditor keeps one."""
     copies = sorted(installation.data.glob("seen-*"))
-    return Path(
-        shutil.copy(installation.data / "store" / "gateway.checkpoint", installation.data / f"seen-{len(copies)}")
-    )
+    seen = installation.data / f"seen-{len(copies)}"
+    seen.mkdir()
+    for log in LOGS:
+        shutil.copy(installation.data / "store" / log.anchor, seen)
+    return seen
 
 
 class TestEmbedded:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.cli.demo.ledger import GOVERNING
+from gateway.store.place import SqlitePlace
 from gateway.trust import pki
 from gateway.wiring import intake
+from tests import builders
 from tests.integration import stage as stages
 from tests.integration.installation import until
 
@@ -28,7 +30,7 @@ def test_a_healthy_gateway_is_live_and_ready(stand):
     with stand.stage.session() as session:
         live = session.get(f"{stand.server.origin}/health/live")
     assert (live.status_code, live.json()) == (200, {"live": True})
-    checks = {"journal": True, "log": True, "revocation": True, "partitions": True}
+    checks = {"journal": True, "log": True, "readings": True, "revocation": True, "partitions": True}
     assert ready(stand) == (200, {"ready": True, "checks": checks, "draining": False})
 
 
@@ -39,7 +41,7 @@ def test_a_revocation_list_that_has_run_out_makes_it_not_ready(own):
     with own.running() as stand:
         status, state = ready(stand)
     assert status == 503
-    assert state["checks"] == {"journal": True, "log": True, "revocation": False, "partitions": True}
+    assert [name for name, well in state["checks"].items() if not well] == ["revocation"]
 
 
 def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
@@ -51,7 +53,22 @@ def test_a_log_behind_its_merge_delay_makes_it_not_ready(own):
         assert ready(stand)[0] == 200
         answer = session.post(stand.address(), data=own.message(), headers={"Content-Type": "text/xml"})
         assert answer.status_code == 200
-        assert stand.intake.checks() == {"journal": True, "log": False, "revocation": True, "partitions": True}
+        assert [name for name, well in stand.intake.checks().items() if not well] == ["log"]
+
+
+def test_a_log_of_readings_behind_its_merge_delay_makes_it_not_ready(own):
+    idle = own.tuned("audit", interval=timedelta(hours=1), maximum_merge_delay=timedelta(0))
+    with idle.running() as stand:
+        stand.background.integrator.step()  # what governs is signed for
+        assert ready(stand)[0] == 200
+        log = builders.readings(SqlitePlace(own.configuration.gateway.store.path))
+        log.read(builders.reading(at=datetime.now(UTC) - timedelta(seconds=1)))
+        log.close()
+        assert [name for name, well in stand.intake.checks().items() if not well] == ["readings"]
+        assert stand.intake.readings().reading_unsigned_seconds >= 1
+        stand.background.reading.step()
+        assert all(stand.intake.checks().values())
+        assert stand.intake.readings().reading_unsigned_seconds == 0
 
 
 def test_a_store_that_stands_still_makes_it_not_ready_until_it_goes_on(own, monkeypatch):

@@ -106,7 +106,8 @@ def test_labels_hold_ids_of_the_configuration_and_beginnings_of_fingerprints_and
     kinds = {
         "owner": owners.__contains__,
         "use": [use.value for use in Use].__contains__,
-        "check": ["journal", "log", "revocation", "partitions"].__contains__,
+        "check": ["journal", "log", "readings", "revocation", "partitions"].__contains__,
+        "rule": [one.key.removeprefix("rule ") for one in stand.stage.configuration.retention].__contains__,
         "fingerprint": re.compile(r"[0-9a-f]{16}").fullmatch,
     }
     for series in scraped(stand).values():

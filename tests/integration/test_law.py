@@ -72,6 +72,8 @@ def command(own, law, *arguments, exit_code=0):
     paths = ["--config", str(law.parent / "gateway.toml")]
     if arguments[0] in {"show", "diff", "replay", "unused"}:
         paths += ["--data", str(own.data)]
+    if arguments[0] in {"replay", "unused"}:
+        paths += ["--purpose", "kontroll", "--case", "GR 2026/12"]
     done = CliRunner().invoke(main, ["law", *arguments, *paths, "--json"])
     assert done.exit_code == exit_code, (done.exit_code, done.output, done.exception)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -194,6 +196,24 @@ def test_bases_that_nobody_used_are_told_and_one_that_was_used_and_is_gone(own, 
     path.write_text(path.read_text().replace('id = "SKV-FOLKBOKFORING-01"', 'id = "SKV-FOLKBOKFORING-02"'))
     (gone,) = command(own, law, "unused", "--since", since, exit_code=1)
     assert gone["not in the register"] == {"SKV-FOLKBOKFORING-01": 1}
+
+
+@pytest.mark.parametrize("what", ["replay", "unused"])
+def test_who_reads_and_why_is_written_down_first_and_else_nothing_is_told(own, law, what):
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    with own.running() as stand:
+        assert sent(stand)[0] == 200
+    command(own, law, what, "--since", since)
+    file = File(own.configuration.gateway.store.path / DATABASE)
+    assert file.execute("SELECT count(*) FROM reading_leaves").fetchone() == (1,)
+    paths = ["--since", since, "--config", str(law.parent / "gateway.toml"), "--data", str(own.data)]
+    assert CliRunner().invoke(main, ["law", what, *paths]).exit_code == 2, "without a purpose and a case"
+    file.execute("CREATE TRIGGER full BEFORE INSERT ON reading_leaves BEGIN SELECT RAISE(ABORT, 'full'); END")
+    done = CliRunner().invoke(main, ["law", what, *paths, "--purpose", "kontroll", "--case", "GR 1", "--json"])
+    assert done.exit_code in {4, 5}
+    assert [list(json.loads(line)) for line in done.stdout.splitlines()] == [["error"]]
+    assert file.execute("SELECT count(*) FROM reading_leaves").fetchone() == (1,)
+    file.close()
 
 
 def test_no_leaf_of_what_governs_is_anybodys(own):

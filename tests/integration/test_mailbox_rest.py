@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
 
 import jsonschema
 import pytest
@@ -15,12 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 
+from gateway.message import Protection
 from tests import payloads
 from tests.differential.oracles import XMLSEC1
 from tests.integration import posted
 from tests.integration import stage as stages
 from tests.integration.posted import NAMESPACE, NOBODY, NS, SECRET, acknowledgement, digest, uuid
 from tests.integration.stage import ROOT
+from tests.integration.test_mailbox import fetching, known
 
 A = "arbetsgivare-a"
 OPENAPI = json.loads((ROOT / "schemas/api/mailbox.v1.json").read_text())
@@ -57,6 +61,116 @@ def test_the_same_by_rest_with_the_very_envelope_as_content(post):
         assert etree.fromstring(answer.content)[-1][0].tag == f"{NS}AcknowledgeMessageResponse"
     assert post.happened(dispatch) == ["compose", "deposit", "fetch", "fetch", "acknowledge"]
     assert employer.get(f"/{uuid(dispatch)}").status_code == 404
+
+
+# --- What may not go any more is told from what was never there by nobody ---------------------------------------------
+
+
+def ended_law(own: posted.Post) -> None:
+    """Let the basis of the summons end yesterday, as a new register does."""
+    read = own.stand.stage.configuration
+    yesterday = own.clock.now().date() - timedelta(days=1)
+    bases = tuple(
+        one.model_copy(update={"giltig_tom": yesterday}) if one.id == "FK-KALLELSE-AG-01" else one for one in read.bases
+    )
+    own.stand.intake.reload(read.model_copy(update={"bases": bases}))
+
+
+CHANGES = {
+    "protected": lambda own: known(own, Protection.SEKRETESSMARKERING, 2),
+    "skyddad": lambda own: known(own, Protection.SKYDDAD_FOLKBOKFORING, 2),
+    "consent": lambda own: setattr(own.clock, "ahead", timedelta(days=3)),
+    "law": ended_law,
+}
+"""What makes that it may not go, after it was laid."""
+WAYS = {
+    "get": lambda employer, one: employer.get(f"/{uuid(one)}"),
+    "put": lambda employer, one: employer.put(one, employer.signed(acknowledgement(one, "0" * 64))),
+    "after": lambda employer, one: employer.get(f"?after={uuid(one)}"),
+    "soap fetch": lambda employer, one: employer.post(employer.signed(fetching(one))),
+    "soap acknowledge": lambda employer, one: employer.post(employer.signed(acknowledgement(one, "0" * 64))),
+    "soap after": lambda employer, one: employer.post(
+        employer.signed(f'<ListMessages xmlns="{NAMESPACE}"><After>{one}</After></ListMessages>')
+    ),
+}
+"""Everything that names an id."""
+
+
+def shape(answer: requests.Response) -> tuple[object, ...]:
+    """All that an answer tells, less what differs between any two: its time, and the reference of its refusal."""
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "date"}
+    return answer.status_code, answer.reason, headers, re.sub(r"[0-9a-f]{32}", "-", answer.text)
+
+
+def listed(employer: posted.Employer) -> tuple[object, ...]:
+    """All that a list tells, less its time and signature."""
+    answer = employer.get("")
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in {"date", "x-jws-signature"}}
+    return answer.status_code, headers, {**answer.json(), "at": "-"}
+
+
+@pytest.mark.parametrize("why", CHANGES)
+def test_what_may_not_go_any_more_is_as_what_was_never_there_whichever_way_it_is_asked_for(own, why):
+    known(own, Protection.NONE, 1)
+    employer, until = own.employer(A), own.clock.now().date() + timedelta(days=1)
+    never = listed(employer)
+    laid = {way: own.lay(A, consent=until)[0] for way in [*WAYS, "list"]}
+    assert listed(employer) != never
+    CHANGES[why](own)
+    for way, dispatch in laid.items():
+        if way in WAYS:
+            first = shape(WAYS[way](employer, dispatch))
+            assert first == shape(WAYS[way](employer, NOBODY)), way
+            assert "GW-MAILBOX-UNKNOWN" in str(first)
+        else:
+            assert listed(employer) == never
+            assert employer.list() == []
+        assert own.happened(dispatch) == ["compose", "deposit", "withdraw"], way
+    for dispatch in laid.values():
+        for way, asked in WAYS.items():
+            assert shape(asked(employer, dispatch)) == shape(asked(employer, NOBODY)), way
+    assert {tuple(own.happened(one)) for one in laid.values()} == {("compose", "deposit", "withdraw")}
+
+
+def test_what_may_still_go_is_listed_and_acknowledging_it_unread_says_that_it_is_there(own):
+    known(own, Protection.NONE, 1)
+    (dispatch,) = own.lay(A)
+    employer = own.employer(A)
+    assert [one["id"] for one in employer.get("").json()["messages"]] == [uuid(dispatch)]
+    assert WAYS["put"](employer, dispatch).json()["code"] == "GW-MAILBOX-UNFETCHED"
+    assert WAYS["after"](employer, dispatch).status_code == 200
+    assert own.happened(dispatch) == ["compose", "deposit"]
+
+
+def test_what_was_fetched_before_is_listed_and_acknowledged_though_the_person_is_protected_since(own):
+    known(own, Protection.NONE, 1)
+    (dispatch,) = own.lay(A)
+    employer = own.employer(A)
+    envelope = employer.get(f"/{uuid(dispatch)}").content
+    known(own, Protection.SEKRETESSMARKERING, 2)
+    assert [one["id"] for one in employer.get("").json()["messages"]] == [uuid(dispatch)]
+    right = acknowledgement(dispatch, digest(envelope))
+    assert employer.put(dispatch, employer.signed(right)).status_code == 200
+    assert WAYS["after"](employer, dispatch).status_code == 200, "a list goes on after what was acknowledged"
+
+
+def test_what_was_withdrawn_and_what_was_never_there_are_the_same_work(own):
+    known(own, Protection.NONE, 1)
+    (dispatch,) = own.lay(A)
+    known(own, Protection.SEKRETESSMARKERING, 2)
+    employer = own.employer(A)
+    WAYS["get"](employer, dispatch)
+    assert own.happened(dispatch) == ["compose", "deposit", "withdraw"]
+    (session,) = own.stand.intake.mailboxes._sessions._idle
+    for way, asks in WAYS.items():
+        asked: dict[str, list[str]] = {}
+        for one in (dispatch, NOBODY):
+            said = asked[one] = list[str]()
+            session.connection.set_trace_callback(lambda sql, said=said, one=one: said.append(sql.replace(one, "-")))
+            asks(employer, one)
+            session.connection.set_trace_callback(None)
+        assert asked[dispatch] == asked[NOBODY], way
+        assert [asked[dispatch][0], asked[dispatch][-1]] == ["BEGIN", "ROLLBACK"]
 
 
 def test_the_list_is_signed_beside_it_with_the_certificate_of_our_receipts(post):

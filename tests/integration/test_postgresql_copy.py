@@ -10,12 +10,14 @@ from gateway.database import Turn
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.outbound.states import Happening
 from gateway.store import copy as copying
-from gateway.store import guard, partitions
+from gateway.store import create, guard, partitions, tracing
 from gateway.store.dispatch_views import DispatchViews
 from gateway.store.dispatches import StoredDispatches
 from gateway.store.instructions import StoredInstructions
 from gateway.store.lease import Lease
+from gateway.store.log import READINGS
 from gateway.store.place import Duty, PostgresPlace
+from gateway.store.readings import ReadingViews
 from gateway.store.views import Views
 from tests import builders, steps
 from tests.integration.killed import Axe, Child
@@ -37,6 +39,7 @@ def source(tmp_path, clock):
     place = builders.store(tmp_path / "store")
     send(place, clock)
     fill(place, clock)
+    read(place, clock)
     return place
 
 
@@ -49,6 +52,25 @@ def fill(place, clock) -> None:
     journal.accept(builders.ready("urn:uuid:late", records=3)).result()
     journal.close()
     clock.pass_(timedelta(hours=1))
+
+
+def gap(place) -> tuple[int, int] | None:
+    """The leaves that are older than the trail, as the store says."""
+    session = place.open()
+    try:
+        return tracing.gap(session)
+    finally:
+        session.close()
+
+
+def read(place, clock) -> None:
+    """Readings of it, of which a checkpoint does not cover the last."""
+    log = builders.readings(place)
+    for one in ("Q1", "Q2", "Q3"):
+        log.read(builders.reading(one))
+    assert builders.integrate(place, clock, READINGS).size == 3
+    log.read(builders.reading("Q4"))
+    log.close()
 
 
 WAYS = [(H.COMPOSE, H.BEGIN, H.ANSWER), (H.COMPOSE, H.DEPOSIT), (H.COMPOSE, H.BEGIN, H.LOSE), ()]
@@ -250,10 +272,47 @@ def test_a_source_that_does_not_agree_with_itself_is_not_copied(source, target, 
 
 @pytest.mark.parametrize("revision", ["0001", "0003"])
 def test_an_embedded_store_of_an_older_schema_is_brought_forward_first(database, clock, tmp_path, revision):
+    now = builders.store(tmp_path / "now")
+    fill(now, clock)
     older = builders.older(tmp_path / "older", revision)
-    fill(older, clock)
+    builders.carry(now, older)
+    older.upgrade()
+    assert create.complete(older, signer=builders.signer(), at=builders.NOON)
+    assert builders.integrate(older, clock).size == 549
     target = PostgresPlace(settings=database, duty=Duty.OWNER, folder=older.folder, width=200)
-    assert copied(older, target, clock).last.size == 546
+    assert copied(older, target, clock).last.size == 549
+    assert gap(target) == gap(older) == (0, 548)
+
+
+def test_who_had_read_the_log_is_carried_over_and_reading_goes_on_in_the_copy(source, target, clock):
+    before = [one.opened(builders.SEALER) for one in ReadingViews(source).newest()]
+    kept = READINGS.anchored(source).read_bytes()
+    copied(source, target, clock)
+    overseer = ReadingViews(target.acting(Duty.OVERSEER))
+    assert [one.opened(builders.SEALER) for one in overseer.newest()] == before
+    assert (overseer.checkpoint(), READINGS.anchored(target).read_bytes()) == (kept, kept)
+    report = overseer.verify(KEY, builders.SEALER)
+    assert (report.size, report.pending, report.checkpoints) == (3, 1, 2)
+    log = builders.readings(target.acting(Duty.AUDITOR))
+    assert log.read(builders.reading("Q5")) == 4
+    log.close()
+    assert builders.integrate(target.acting(Duty.INTEGRATOR), clock, READINGS).size == 5
+    guard.check_all(target, KEY)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM reading_leaves WHERE position >= 2",
+        "DELETE FROM reading_records WHERE position = 1",
+    ],
+)
+def test_a_source_whose_log_of_readings_does_not_agree_with_itself_is_not_copied(source, target, clock, statement):
+    file = source.open()
+    builders.forge(file, statement)
+    file.close()
+    with pytest.raises(IntegrityError, match=r"log of readings|reading 1"):
+        copied(source, target, clock)
 
 
 def test_what_was_sent_goes_on_in_the_copy(source, target, clock):

@@ -50,9 +50,9 @@ def may(store, duty: Duty, statement: str) -> bool:
 
 
 def do(store, duty: Duty, action: Action, **more):
-    reviews = StoredReviews(store.acting(duty), clock=builders.Clock())
+    reviews = StoredReviews(store.acting(duty), clock=builders.Clock(), protecting=reviewing.PROTECTING)
     try:
-        return reviews.do(1, reviewing.act(action, builders.NOON, **more))
+        return reviewing.done_by(reviews, 1, reviewing.act(action, builders.NOON, **more))
     finally:
         reviews.close()
 
@@ -157,7 +157,7 @@ def test_quarantined_bytes_are_destroyed_only_when_two_people_have_said_so(store
 
 @pytest.mark.parametrize("duty", [Duty.OPERATOR, Duty.AUDITOR])
 def test_operators_and_auditors_see_reviews_and_no_key(store, duty):
-    reviews = StoredReviews(store.acting(duty), clock=builders.Clock())
+    reviews = StoredReviews(store.acting(duty), clock=builders.Clock(), protecting=reviewing.PROTECTING)
     assert len(reviews.reviews()) == 2
     assert reviews.history(1) == []
     assert {one.role for one in reviews.counts()} == {"informationsagare", "dataskyddsombud"}

@@ -22,9 +22,15 @@ def test_reviews_move_with_the_store_and_are_answered_and_carried_out_there(data
     for number in (1, 2):
         journal.accept(reviewing.waits(f"urn:uuid:{number}", four_eyes=number == 1)).result()
     journal.close()
-    reviews, releases = StoredReviews(source, clock=clock), StoredReleases(source)
-    assert reviews.do(1, reviewing.act(Action.ANSWER, clock.now(), answer=Answer.PERMIT)).state is State.ASKED
-    assert reviews.do(2, reviewing.act(Action.ANSWER, clock.now(), answer=Answer.DENY)).state is State.ANSWERED
+    reviews, releases = StoredReviews(source, clock=clock, protecting=reviewing.PROTECTING), StoredReleases(source)
+    assert (
+        reviewing.done_by(reviews, 1, reviewing.act(Action.ANSWER, clock.now(), answer=Answer.PERMIT)).state
+        is State.ASKED
+    )
+    assert (
+        reviewing.done_by(reviews, 2, reviewing.act(Action.ANSWER, clock.now(), answer=Answer.DENY)).state
+        is State.ANSWERED
+    )
     (waiting,) = releases.answered(limit=9)
     assert releases.write(reviewing.done(waiting, Action.DENY))
     before = list(reviews.reviews(waiting=False)), list(reviews.history(1)), list(reviews.history(2))
@@ -35,10 +41,10 @@ def test_reviews_move_with_the_store_and_are_answered_and_carried_out_there(data
     target = PostgresPlace(settings=database, duty=Duty.OWNER, folder=source.folder, width=200)
     report = copying.copy(source, target, key=builders.signer().key, clock=clock)
     assert (report.rows["reviews"], report.rows["review_steps"]) == (2, 3)
-    reviews = StoredReviews(target.acting(Duty.REVIEWER), clock=clock)
+    reviews = StoredReviews(target.acting(Duty.REVIEWER), clock=clock, protecting=reviewing.PROTECTING)
     releases = StoredReleases(target.acting(Duty.RELEASER))
     assert (list(reviews.reviews(waiting=False)), list(reviews.history(1)), list(reviews.history(2))) == before
-    assert reviews.do(1, reviewing.act(Action.APPROVE, clock.now(), by="bo")).state is State.ANSWERED
+    assert reviewing.done_by(reviews, 1, reviewing.act(Action.APPROVE, clock.now(), by="bo")).state is State.ANSWERED
     (waiting,) = releases.answered(limit=9)
     assert releases.write(reviewing.done(waiting, Action.PERMIT, events=(builders.event("e"),)))
     assert reviews.review(1).state is State.PERMITTED

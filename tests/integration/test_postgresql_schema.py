@@ -71,7 +71,10 @@ def test_the_large_tables_are_divided_by_their_number(place, owner):
         name: table.dialect_options["postgresql"]["partition_by"]
         for name, table in schema.METADATA.tables.items()
         if table.dialect_options["postgresql"]["partition_by"]
-    } == {"evidence": "RANGE (message)", "leaves": "RANGE (position)", "records": "RANGE (position)"}
+    } == {
+        "evidence": "RANGE (message)",
+        **dict.fromkeys(("leaves", "records", "trail"), "RANGE (position)"),
+    }
     assert place.revision(owner) == REVISION
 
 
@@ -197,9 +200,11 @@ def test_a_store_from_before_the_way_out_is_brought_forward_with_its_log_and_sen
     with session.writing(Turn.LOG):
         session.insert("checkpoints", "size, root, note, at", [(0, tree.EMPTY, signed, written(builders.NOON))])
     place.anchor.write_bytes(signed)
-    journal = builders.journal(place, clock)
+    now = builders.store(tmp_path / "now")
+    journal = builders.journal(now, clock)
     journal.accept(builders.ready(records=30)).result()
     journal.close()
+    builders.carry(now, place)
     assert builders.integrate(place, clock).size == 30
     place.upgrade()
     partitions.keep(place, wanted=4)
@@ -299,7 +304,7 @@ def test_gallring_and_the_next_step_of_a_dispatch_may_be(sent, statement):
 )
 def test_what_an_owner_changes_all_the_same_is_noticed(place, owner, table, statement, told):
     with owner.writing(Turn.JOURNAL):
-        for foreign in ("records", "refusals"):
+        for foreign in ("records", "refusals", "trail"):
             owner.execute(f"ALTER TABLE {foreign} DROP CONSTRAINT fk_{foreign}_position")
         for word in (
             f"ALTER TABLE {table} DISABLE TRIGGER USER",

@@ -18,10 +18,10 @@ from tests.integration.stage import ROOT
 
 pytestmark = pytest.mark.services
 
-SEED, MESSAGES, COMMANDS, RATE = 44038, 380, 20, 20
-"""About 20 seconds of sending. Each group has its turn, and the broker's links break while confirmations and
-acknowledgements are on their way: so events really come twice. What goes out meets the same faults, and a dispatcher's
-clock is wrong."""
+SEED, MESSAGES, COMMANDS, RATE = 49405, 380, 20, 20
+"""About 20 seconds of sending. Each group has its turn; first of all answers are lost and acknowledgements, so messages
+are really sent again and events really come twice. What goes out meets the same faults, and a dispatcher's clock is
+wrong. The seed's plan stops and starts the broker without `rabbitmqctl`, which takes longest on a machine in use."""
 
 
 def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf_is_proven(tmp_path):
@@ -43,8 +43,9 @@ def test_whatever_goes_wrong_every_receipted_message_arrives_once_and_every_leaf
     happened = Counter(schedule.group(Kind(one["planned"]["kind"])) for one in report["done"])
     possible = set(Group) - ({Group.DISK} if "NO FULL DISK" in done.stdout else set())
     assert set(happened) == possible, happened
-    came_again = ("resends", "attempts without an answer", "redeliveries of handled events")
-    assert sum(report["numbers"][name] for name in came_again) > 0, "no fault met anything on its way"
+    assert report["numbers"]["resends"] > 0
+    assert report["numbers"]["attempts without an answer"] > 0
+    assert report["numbers"]["redeliveries of handled events"] > 0
     assert report["numbers"]["commands"] == COMMANDS
     assert report["numbers"]["messages that came to a partner again"] > 0
     assert report["numbers"]["fetched by REST"] > 0

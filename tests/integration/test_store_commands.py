@@ -57,6 +57,24 @@ def test_an_installation_is_moved_and_the_commands_ask_the_server(data, database
     assert database.dsn not in copied.output
 
 
+def test_on_a_server_each_duty_reads_as_its_own_account_and_the_overseer_is_told_of_all(data, request):
+    request.getfixturevalue("served")
+    assert run(data, "store", "copy").exit_code == 0
+    why = ("--purpose", "revision", "--case", "IR 2026/4")
+    assert run(data, "purpose", "explain", "7", *why).exit_code == 1  # there is no such leaf; who looked is told
+    assert run(data, "audit", "readings", "show", "0", *why).exit_code == 0
+    listed = run(data, "audit", "readings", "list", *why, "--json")
+    assert listed.exit_code == 0, listed.output
+    lines = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(one["question"], one["account"]) for one in lines] == [
+        ("audit readings list", "gateway_overseer"),
+        ("audit readings show", "gateway_overseer"),
+        ("purpose explain", "gateway_archivist"),
+    ]
+    assert run(data, "audit", "readings", "verify", "--records", *why).exit_code == 0
+    assert run(data, "audit", "anchor").exit_code == 0
+
+
 def test_a_copy_without_a_server_named_is_wrong_configuration(data):
     told = run(data, "store", "copy")
     assert told.exit_code == 3
@@ -76,7 +94,7 @@ def test_upgrade_and_partition_say_what_they_did(data, database, request):
     request.getfixturevalue("served")
     assert run(data, "store", "copy").exit_code == 0
     assert json.loads(run(data, "store", "upgrade", "--json").stdout) == {"store": "postgresql", "schema": REVISION}
-    assert json.loads(run(data, "store", "partition", "--ahead", "4", "--json").stdout) == {"made": 4, "ahead": 4}
+    assert json.loads(run(data, "store", "partition", "--ahead", "4", "--json").stdout) == {"made": 5, "ahead": 4}
     assert "0 made; 4 ahead" in run(data, "store", "partition").stdout
 
 

@@ -10,7 +10,7 @@ from tests.world import CrashError
 
 AGI = "skatteverket/arbetsgivardeklaration"
 FOLK = "skatteverket/folkbokforing"
-BEFORE = ("begin", "messages", "evidence", "leaves", "records", "outbox", "protections", "commit")
+BEFORE = ("begin", "messages", "evidence", "leaves", "records", "flows", "trail", "outbox", "protections", "commit")
 AFTER = ("committed", "answer")
 
 

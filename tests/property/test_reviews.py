@@ -39,7 +39,7 @@ def test_nothing_passes_that_people_of_the_role_have_not_said_yes_to(history, fo
         journal = builders.journal(place, clock)
         journal.accept(reviewing.waits(four_eyes=four_eyes)).result()
         journal.close()
-        reviews, releases = StoredReviews(place, clock=clock), StoredReleases(place)
+        reviews, releases = StoredReviews(place, clock=clock, protecting=reviewing.PROTECTING), StoredReleases(place)
         try:
             for happening in (*history, "settle"):
                 _happens(happening, reviews, releases, clock)
@@ -60,7 +60,7 @@ def _happens(happening, reviews, releases, clock):
             assert releases.write(reviewing.done(waiting, action, clock.now(), events=events))
     else:
         action, by, answer = happening
-        reviews.do(1, reviewing.act(action, clock.now(), by=by, roles=HAS[by], answer=answer))
+        reviewing.done_by(reviews, 1, reviewing.act(action, clock.now(), by=by, roles=HAS[by], answer=answer))
 
 
 def _hold(place, reviews, clock, *, four_eyes):

@@ -43,9 +43,11 @@ def test_the_delivered_configuration_is_read_whole():
 
 def test_the_delivered_file_is_the_manual_every_key_with_its_default():
     text = (ROOT / "config/gateway.toml").read_text(encoding="utf-8")
-    for model in (config.Listen, config.Limits, config.Keys, config.Audit, config.Store, config.Gateway):
+    models = (config.Listen, config.Limits, config.Keys, config.Audit, config.Store, config.Gateway)
+    for model in (*models, config.Witnesses, config.Stamps):
         for key in model.model_fields:
-            assert f"\n{key} = " in text or f"\n[{key}]" in text or f"\n# {key} = " in text, key
+            tables = f"\n[{key}]" in text or f"\n[audit.{key}]" in text
+            assert f"\n{key} = " in text or tables or f"\n# {key} = " in text, key
     assert config.load(ROOT / "config/gateway.toml").gateway.limits == config.Limits()
 
 
@@ -54,6 +56,38 @@ def test_the_parts_of_the_configuration_are_relative_to_the_file(folder):
     assert read.law == folder / "law"
     assert read.schemas == folder.parent / "schemas"
     assert read.data == folder.parent / "var"
+
+
+def test_whom_others_are_believed_by_is_relative_to_the_file(folder):
+    file = folder / "gateway.toml"
+    file.write_text(
+        file.read_text()
+        .replace('# policy = "witnesses.policy"', 'policy = "witnesses.policy"')
+        .replace('# anchors = "witnesses.pem"', 'anchors = "witnesses.pem"')
+        .replace('# anchors = "timestamping.pem"', 'anchors = "timestamping.pem"')
+        .replace('authority = ""', 'authority = "http://tsa.example/"')
+    )
+    audit = config.load(file).gateway.audit
+    assert audit.witnesses == config.Witnesses(policy=folder / "witnesses.policy", anchors=folder / "witnesses.pem")
+    assert audit.stamps == config.Stamps(authority="http://tsa.example/", anchors=folder / "timestamping.pem")
+
+
+def test_former_sealing_keys_are_files_of_the_data_folder_or_credentials(folder):
+    path = folder / "gateway.toml"
+    text = path.read_text(encoding="utf-8")
+    assert config.load(path).gateway.keys.sealing_former == ()
+    line = 'sealing = "keys/sealing.key"\n'
+    path.write_text(
+        text.replace(line, line + 'sealing_former = ["keys/a.key", "credential:b.key"]\n'), encoding="utf-8"
+    )
+    read = config.load(path).gateway
+    assert read.keys.sealing_former[0] == read.data / "keys" / "a.key"
+    assert str(read.keys.sealing_former[1]).endswith("b.key")
+    path.write_text(
+        text.replace(line, line + 'sealing_former = ["pkcs11:token=a;object=b?module-path=/x.so&pin-source=/pin"]\n'),
+        encoding="utf-8",
+    )
+    assert "keys.sealing_former: is a file or a credential" in refused(folder)
 
 
 def test_keys_store_and_anchors_are_relative_to_the_data_folder(folder):
@@ -219,8 +253,27 @@ class TestTheRegisterOfLaw:
         stray.write_bytes(b"")
         assert refused(folder) == (
             f"{stray}: is no part of the register of law; move its rows to lagrum/<act>.toml, bases/<partner>.toml, "
-            "information.toml, categories.toml or reviews.toml, or take it away"
+            "information.toml, categories.toml, reviews.toml, testnummer.toml, or take it away"
         )
+
+    def test_the_official_test_numbers_are_part_of_the_register_and_of_its_hash(self, folder):
+        read = config.load(folder / "gateway.toml")
+        assert {"198202252386", "191401682396"} <= read.test_numbers
+        assert not any(number.startswith("1900") and number[8:10] == "98" for number in read.test_numbers)
+        path = folder / "law" / "testnummer.toml"
+        path.write_text('personnummer = ["198202252386"]\n')
+        fewer = config.load(folder / "gateway.toml")
+        assert fewer.test_numbers == {"198202252386"}
+        assert fewer.policy != read.policy
+        path.unlink()
+        assert config.load(folder / "gateway.toml").test_numbers == frozenset()
+
+    @pytest.mark.parametrize("wrong", ['["8202252386"]', '["19820225-2386"]', "[198202252386]", '["x"]'])
+    def test_what_is_no_number_is_refused_and_not_told(self, folder, wrong):
+        (folder / "law" / "testnummer.toml").write_text(f"personnummer = {wrong}\n")
+        told = refused(folder)
+        assert told.startswith(f"{folder / 'law' / 'testnummer.toml'}: personnummer")
+        assert "2386" not in told
 
     def test_every_row_is_known_by_its_file_and_number(self, folder):
         read = config.load(folder / "gateway.toml")

@@ -26,6 +26,8 @@ def standing(state: State = S.OPEN, **more) -> Standing:
         "expires_at": NOON + timedelta(days=14),
         "asked_by": "anna" if state is S.ASKED else None,
         "asked_at": NOON if state is S.ASKED else None,
+        "asked": "f1" if state is S.ASKED else None,
+        "asked_role": "jurist" if state is S.ASKED else None,
     }
     return Standing(**{**given, **more})
 
@@ -96,10 +98,35 @@ def test_two_people_where_it_lets_something_pass_or_destroys_and_the_law_wants_t
 
 
 def test_another_person_approves_and_anybody_of_the_role_withdraws():
-    assert isinstance(after(standing(S.ASKED), act(A.APPROVE, NOON, by="anna")), str)
-    assert after(standing(S.ASKED), act(A.APPROVE, NOON, by="bo")) == (A.APPROVE, S.ANSWERED)
+    assert isinstance(after(standing(S.ASKED), act(A.APPROVE, NOON, by="anna", seen=("f1",))), str)
+    assert after(standing(S.ASKED), act(A.APPROVE, NOON, by="bo", seen=("f1",))) == (A.APPROVE, S.ANSWERED)
     for by in ("anna", "bo"):
         assert after(standing(S.ASKED), act(A.WITHDRAW, NOON, by=by)) == (A.WITHDRAW, S.OPEN)
+
+
+@pytest.mark.parametrize("seen", [(), ("f2",), ("",)])
+def test_nobody_approves_an_answer_that_he_does_not_name(seen):
+    assert after(standing(S.ASKED), act(A.APPROVE, NOON, by="bo", seen=seen)) == review.OTHER
+    assert after(standing(S.ASKED, asked=None), act(A.APPROVE, NOON, by="bo", seen=("f1",))) == review.OTHER
+
+
+def test_a_fingerprint_names_all_that_an_answer_says_and_where_it_stands():
+    said = [3, 1, "permit", "a b", "anna", "jurist", "reason", None]
+    prints = {review.fingerprint(*said)}
+    for place, other in enumerate([4, 2, "deny", "a", "bo", "ombud", "another", "note"]):
+        prints.add(review.fingerprint(*said[:place], other, *said[place + 1 :]))
+    assert len(prints) == len(said) + 1
+    assert review.fingerprint("a b", "c") != review.fingerprint("a", "b c")
+    assert all(len(one) == 16 for one in prints)
+
+
+def test_a_review_that_has_moved_is_for_the_other_role_alone_and_takes_two():
+    moved = standing().moved("skyddade-personuppgifter")
+    assert "is not of that role" in after(moved, act(A.READ, NOON, roles=("jurist",)))
+    assert after(moved, act(A.ANSWER, NOON, answer=Answer.PERMIT)) == (A.ASK, S.ASKED)
+    asked = standing(S.ASKED).moved("skyddade-personuppgifter")
+    assert "before anybody knew" in after(asked, act(A.APPROVE, NOON, by="bo", seen=("f1",)))
+    assert after(asked, act(A.WITHDRAW, NOON, by="bo")) == (A.WITHDRAW, S.OPEN)
 
 
 def test_what_is_over_is_answered_by_nobody():

@@ -46,7 +46,7 @@ _LIMITS: Mapping[str, object] = {
 }
 _MAILBOX = re.compile(r"^\[mailbox\]$", re.MULTILINE)
 _ABROAD = re.compile(r"^\[\[endpoint\]\]\n.*\Z", re.MULTILINE | re.DOTALL)
-_MOVED = re.compile(r"^(schemas|law|queues|askers|partners) = .*$", re.MULTILINE)
+_MOVED = re.compile(r"^(schemas|law|queues|askers|partners|rules) = .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +178,8 @@ def written(
     (folder / "partners").mkdir(parents=True)
     gateway = read.gateway
     paths = {"schemas": gateway.schemas, "law": gateway.law, "queues": gateway.queues, "askers": gateway.askers}
+    if gateway.gallring.rules is not None:
+        paths["rules"] = gateway.gallring.rules
     moved = {name: str(path) for name, path in paths.items()} | {"partners": "partners"}
     text = _MOVED.sub(lambda found: f"{found[1]} = {json.dumps(moved[found[1]])}", _read(config))
     (folder / "gateway.toml").write_text(text, encoding="utf-8")

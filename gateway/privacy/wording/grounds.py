@@ -271,4 +271,15 @@ WORDING: Final[Mapping[Reason, Wording]] = {
         "inhämtar ett bevis för just den här begäran",
         "obtains a proof for this very request",
     ),
+    Reason.PROOF_NOT_BOUND: Wording(
+        "Beviset för ärendet säger inte vilken begäran det gjordes för, och inte heller för vilket ändamål och vilken "
+        "part (HFD 2015:61: varje begäran prövas för sig). En maskin får inte avgöra det; beviset ska bära "
+        "caseProof.requestHash, eller caseProof.purpose och caseProof.orgNr (SFB 114 kap. 13 §).",
+        "The proof of the case does not say which request it was made for, nor for which purpose and partner (HFD "
+        "2015:61: each request by itself). No machine may settle that; the proof is to bear caseProof.requestHash, or "
+        "caseProof.purpose and caseProof.orgNr (SFB 114 kap. 13 §).",
+        Who.PERSON,
+        "frågar den som har ärendet om beviset är till för det här",
+        "asks whoever has the case whether the proof is for this",
+    ),
 }

@@ -30,7 +30,10 @@ ROOT = Path(__file__).parents[3]
 VIRTUAL_HOST = DATABASE = "gateway"
 ACCOUNTS = ("publisher", "consumer", "collector", "monitor", "asker")
 """Of RabbitMQ, by duty: `gw-publisher` and so on."""
-ROLES = ("owner", "front", "relay", "integrator", "dispatcher", "reviewer", "releaser", "operator", "auditor")
+ROLES = (
+    "owner", "front", "relay", "integrator", "dispatcher", "reviewer", "releaser", "operator", "auditor", "archivist",
+    "overseer", "gallring",
+)  # fmt: skip
 """Of PostgreSQL, by duty: `gateway_owner` and so on."""
 
 

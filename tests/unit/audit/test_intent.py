@@ -25,6 +25,8 @@ NAMED = {
     "pseudonym": Pseudonym("ab" * 16),
     "salt": SALT,
 }
+KEYED = ("ca" * 16, "c0" * 16)
+"""What stands for case and consent in the trail."""
 
 
 def canonical(value: object) -> bytes:
@@ -54,6 +56,7 @@ def intended(**changes):
         action="urn:a",
         digest=Digest("cd" * 32),
         at=AT,
+        keyed=KEYED,
         **NAMED,
     )
 
@@ -96,6 +99,7 @@ def test_an_intent_says_who_gets_what_about_whom_why_and_on_which_law():
         "information": "kallelse",
         "interaction": "send",
         "judged": {
+            "answered": None,
             "benefit": "sjukpenning",
             "case_period": {"first": "2025-09-01", "last": "2026-06-30"},
             "consent": {"recipients": ["arbetsgivare"], "until": "2026-06-30"},
@@ -164,7 +168,7 @@ def test_an_end_says_what_became_of_it_and_points_to_the_intent():
 
 def test_what_never_went_has_the_leaf_of_its_decision():
     decision = builders.decision(outcome=Outcome.DENY, fields={}, labels=None, reasons=("CONSENT_MISSING",))
-    one = intent.decided(queued(consent=None), decision, policy=builders.POLICY, at=AT, **NAMED)
+    one = intent.decided(queued(consent=None), decision, policy=builders.POLICY, at=AT, keyed=(KEYED[0], None), **NAMED)
     said = json.loads(one.record)
     assert (said["kind"], said["direction"], said["outcome"], said["reasons"]) == (
         "decision",
@@ -178,7 +182,7 @@ def test_what_never_went_has_the_leaf_of_its_decision():
 
 def test_values_of_fields_are_in_no_leaf():
     decision = builders.decision(outcome=Outcome.REFER, fields={})
-    stopped = intent.decided(queued(), decision, policy=builders.POLICY, at=AT, **NAMED)
+    stopped = intent.decided(queued(), decision, policy=builders.POLICY, at=AT, keyed=KEYED, **NAMED)
     for one in (intended(fields={"hemligt": "HEMLIGT-4711"}), ended(), stopped):
         assert b"HEMLIGT" not in one.record + one.entry
 
@@ -198,7 +202,7 @@ def test_every_record_is_canonical(text, other, number, flag):
     leaves = (
         intended(fields={text: other}, basis=other, record=number),
         ended(by=text, reason=other, attempts=number, code=text, result=None if flag else ending().result),
-        intent.decided(queued(**command), decision, policy=builders.POLICY, at=AT, **NAMED),
+        intent.decided(queued(**command), decision, policy=builders.POLICY, at=AT, keyed=(KEYED[0], None), **NAMED),
     )
     for one in leaves:
         assert one.record == canonical(json.loads(one.record))
@@ -223,6 +227,7 @@ def test_an_intent_can_be_read_again():
         action="",
         digest=Digest("0"),
         at=AT + timedelta(microseconds=1),
+        keyed=KEYED,
         **NAMED,
     )
     assert intent.read(later.record).composed == AT + timedelta(microseconds=1)

@@ -15,6 +15,7 @@ from gateway import codes
 from gateway.audit import leaf, tree
 from gateway.errors import ContractError, IntegrityError
 from gateway.message import Facts, Outcome
+from gateway.review import Answered
 from tests import builders
 
 SALT = b"s" * leaf.SALT
@@ -51,12 +52,15 @@ def test_a_decisions_record_says_who_what_why_and_on_which_law():
         "granted": ["arbetsplats", "belopp", "period"],
         "information": "inkomst",
         "judged": {
+            "answered": None,
             "answers": True,
             "benefit": "sjukpenning",
             "cited": ["7 §"],
             "consent": {"recipients": ["region"], "until": "2026-12-31"},
+            "decided": None,
             "event": "2026-01-01",
             "fields": ["belopp", "telefon"],
+            "released": False,
             "suspicion": False,
             "unknown": ["Nytt"],
         },
@@ -85,6 +89,20 @@ def test_a_decisions_record_says_who_what_why_and_on_which_law():
 def test_a_denial_has_a_leaf_with_neither_fields_nor_labels():
     record = json.loads(decided(outcome=Outcome.DENY, fields={}, labels=None, basis=None, lagrum=()).record)
     assert (record["outcome"], record["granted"], record["purposes"], record["retention"]) == ("DENY", [], [], None)
+
+
+def test_what_people_had_said_yes_to_is_in_the_record_by_names_in_order():
+    facts = Facts(
+        event=date(2026, 1, 1), fields=(), cited=(), unknown=(), answers=False, decided=date(2026, 3, 2), released=True
+    )
+    yes = Answered(reasons=frozenset({"B", "A"}), fields=frozenset({"d", "c"}), basis="B-1", lagrum=("L-1@1",))
+    judged = json.loads(decided(facts=facts, answered=yes).record)["judged"]
+    assert judged["answered"] == {"basis": "B-1", "fields": ["c", "d"], "lagrum": ["L-1@1"], "reasons": ["A", "B"]}
+    assert (judged["decided"], judged["released"]) == ("2026-03-02", True)
+    assert list(judged) == sorted(judged)
+    every = Answered(reasons=frozenset({"A"}), basis="B-1")
+    told = json.loads(decided(facts=facts, answered=every).record)["judged"]["answered"]
+    assert (told["fields"], told["lagrum"]) == (None, None)
 
 
 def test_a_decision_that_nobody_told_the_facts_of_says_so():

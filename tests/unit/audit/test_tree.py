@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from gateway.audit import tree
 from gateway.errors import IntegrityError
 
-LARGEST = 64
+LARGEST = 200
+"""Leaves: every proof of every tree up to this size is tried, and each with each of its hashes flipped."""
+SHAPES = 64
+"""Up to here also with hashes too many, too few, or of another place."""
 INPUTS = [b"", b"\x00", b"\x10", b" !", b"01", b"@ABC", b"PQRSTUVW", b"`abcdefghijklmno"]
 """The entries of the RFC 6962 reference implementation's test (certificate-transparency, merkletree)."""
 ROOTS = {
@@ -37,8 +41,22 @@ def plain_root(leaves: list[bytes]) -> bytes:
 LEAVES = [tree.leaf_hash(b"entry %d" % n) for n in range(LARGEST)]
 
 
+@cache
 def nodes(level: int, index: int) -> bytes:
     return plain_root(LEAVES[index << level : (index + 1) << level])
+
+
+@cache
+def root_of(size: int) -> bytes:
+    return plain_root(LEAVES[:size])
+
+
+def convinces(verify, *claim) -> bool:
+    try:
+        verify(*claim)
+    except IntegrityError:
+        return False
+    return True
 
 
 def flip(data: bytes) -> bytes:
@@ -86,7 +104,7 @@ def test_a_frontier_of_the_wrong_number_of_subtrees_is_refused():
 
 @pytest.mark.parametrize("size", range(1, LARGEST + 1))
 def test_every_inclusion_proof_convinces_and_none_of_its_flips_does(size):
-    root = plain_root(LEAVES[:size])
+    root = root_of(size)
     for index in range(size):
         path = tree.inclusion(index, size, nodes)
         tree.verify_inclusion(LEAVES[index], index, size, path, root)
@@ -97,7 +115,9 @@ def test_every_inclusion_proof_convinces_and_none_of_its_flips_does(size):
             (LEAVES[index], size, size, path, root),
             (LEAVES[index], -1, size, path, root),
         ]
-        if path:
+        if size > SHAPES:
+            wrong = []
+        elif path:
             wrong += [
                 (LEAVES[index], index, size, path[:-1], root),
                 (LEAVES[index], index, size, path[1:], root),
@@ -106,16 +126,14 @@ def test_every_inclusion_proof_convinces_and_none_of_its_flips_does(size):
         wrong += [
             (LEAVES[index], index, size, (*path[:n], flip(path[n]), *path[n + 1 :]), root) for n in range(len(path))
         ]
-        for attempt in wrong:
-            with pytest.raises(IntegrityError):
-                tree.verify_inclusion(*attempt)
+        assert not any(convinces(tree.verify_inclusion, *attempt) for attempt in wrong)
 
 
 @pytest.mark.parametrize("second", range(1, LARGEST + 1))
 def test_every_consistency_proof_convinces_and_none_of_its_flips_does(second):
-    new = plain_root(LEAVES[:second])
+    new = root_of(second)
     for first in range(1, second + 1):
-        old = plain_root(LEAVES[:first])
+        old = root_of(first)
         path = tree.consistency(first, second, nodes)
         tree.verify_consistency(first, second, old, new, path)
         wrong = [
@@ -123,12 +141,12 @@ def test_every_consistency_proof_convinces_and_none_of_its_flips_does(second):
             (first, second, old, flip(new), path),
             (first, second, old, new, (*path, b"\x00" * 32)),
         ]
-        if path:
+        if second > SHAPES:
+            wrong = []
+        elif path:
             wrong += [(first, second, old, new, path[:-1]), (first, second, old, new, path[1:])]
         wrong += [(first, second, old, new, (*path[:n], flip(path[n]), *path[n + 1 :])) for n in range(len(path))]
-        for attempt in wrong:
-            with pytest.raises(IntegrityError):
-                tree.verify_consistency(*attempt)
+        assert not any(convinces(tree.verify_consistency, *attempt) for attempt in wrong)
 
 
 def test_every_log_begins_with_the_empty_one_and_needs_no_proof_of_it():

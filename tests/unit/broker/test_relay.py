@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from tests import builders
 from tests.builders import event
 from tests.memory import MemoryBroker, MemoryOutbox
 
-CONFIRMED, RETURNED, REFUSED, TOO_LARGE, UNKNOWN = Publication
+CONFIRMED, RETURNED, REFUSED, TOO_LARGE, UNKNOWN, HELD = Publication
 EVENTS = [event(f"{person}{n}", partition=person) for n in range(3) for person in "abc"]
 
 
@@ -57,6 +58,26 @@ def test_only_confirmed_settles(broker, answer):
     broker.answer = lambda _one: CONFIRMED
     relay(outbox, broker).step()
     assert (outbox.events, in_order(broker, "a")) == ([], ["a0", "a1", "a2"])
+
+
+def test_what_is_held_is_marked_and_not_tried_again_until_it_is_shielded_and_holds_back_its_person_alone(broker):
+    outbox = MemoryOutbox(EVENTS)
+    tried = []
+
+    def answer(one):
+        tried.append(one.id)
+        return HELD if one.id == "a1" else CONFIRMED
+
+    broker.answer = answer
+    tally = relay(outbox, broker).step()
+    assert (tally.settled, tally.held, tally.failed, tally.refused) == (7, 1, 0, 0)
+    assert [(row.event.id, row.held) for row in outbox.rows] == [("a1", True), ("a2", False)]
+    assert relay(outbox, broker).step() == Tally()
+    assert tried.count("a1") == 1
+    outbox.rows = [replace(row, held=False) for row in outbox.rows]
+    broker.answer = lambda _one: CONFIRMED
+    assert relay(outbox, broker).step().settled == 2
+    assert in_order(broker, "a")[-2:] == ["a1", "a2"]
 
 
 @pytest.mark.parametrize("persists", [True, False])

@@ -18,7 +18,7 @@ from tests.builders import FIRST, SECOND, event
 from tests.effort import effort
 from tests.memory import MemoryBroker, MemoryOutbox
 
-CONFIRMED, RETURNED, REFUSED, _, UNKNOWN = Publication
+CONFIRMED, RETURNED, REFUSED, _, UNKNOWN, _ = Publication
 BATCH = 10
 LONG = 20 * BATCH
 

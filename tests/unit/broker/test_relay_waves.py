@@ -12,7 +12,7 @@ from gateway.ports import Publication
 from tests.builders import FIRST, SECOND, event
 from tests.memory import MemoryOutbox
 
-CONFIRMED, RETURNED, REFUSED, _, UNKNOWN = Publication
+CONFIRMED, RETURNED, REFUSED, _, UNKNOWN, _ = Publication
 
 
 class Publisher:

@@ -1,7 +1,7 @@
 """A whole installation in a folder: throw-away PKI, store, one accepted and one refused message, queues filled."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,7 +68,8 @@ def notice(demo, calendar) -> str:
 
 
 @pytest.fixture(scope="session")
-def original(tmp_path_factory, demo, signed) -> Installation:
+def untouched(tmp_path_factory, demo, signed) -> Installation:
+    """Nothing has been asked of it: every other is a copy."""
     data = tmp_path_factory.mktemp("installation") / "data"
     pki.write(demo, data)
     configuration, clock = load(CONFIG, data=data), wiring.SystemClock()
@@ -95,9 +96,18 @@ def original(tmp_path_factory, demo, signed) -> Installation:
     return Installation(data=data, demo=demo, message_id=signed.message_id, leaves=accepted.leaves)
 
 
+@pytest.fixture(scope="session")
+def original(untouched, tmp_path_factory) -> Installation:
+    """One to read: what is read is written down there."""
+    return _copied(untouched, tmp_path_factory.mktemp("original") / "data")
+
+
 @pytest.fixture
-def installation(original, tmp_path) -> Installation:
+def installation(untouched, tmp_path) -> Installation:
     """A copy of its own, to change."""
-    data = tmp_path / "data"
-    shutil.copytree(original.data, data)
-    return Installation(data=data, demo=original.demo, message_id=original.message_id, leaves=original.leaves)
+    return _copied(untouched, tmp_path / "data")
+
+
+def _copied(one: Installation, data: Path) -> Installation:
+    shutil.copytree(one.data, data)
+    return replace(one, data=data)

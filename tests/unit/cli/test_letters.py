@@ -175,18 +175,27 @@ def test_retry_takes_letters_or_a_group(dead):
         assert dead.run("queue", "retry", *arguments, "--reason", "mended").exit_code == 2
 
 
+def ask(dead, number):
+    """The fingerprint of what is asked, as whoever approves reads it."""
+    (line,) = lines(dead.run("queue", "dead", str(number), "--json").stdout)
+    return line["fingerprint"]
+
+
 def test_discarding_takes_another_person(dead):
     result = dead.run("queue", "discard", "1", "--reason", "test data")
     assert result.exit_code == 0
     assert "another person" in result.stdout
-    own = dead.run("queue", "approve", "1", "--json")
+    own = dead.run("queue", "approve", "1", "--ask", ask(dead, 1), "--json")
     assert own.exit_code == 1
     assert "another person" in json.loads(own.stdout)[0]["refused"]
     assert states(dead)[1] == "asked"
     assert f"asked by {me()}" in dead.run("queue", "dead", "--state", "asked").stdout
 
     asked_by_another(dead, 2)
-    assert dead.run("queue", "approve", "2").exit_code == 0
+    assert dead.run("queue", "approve", "2").exit_code == 2, "nobody is there to be asked what was seen"
+    assert dead.run("queue", "approve", "2", "--ask", ask(dead, 1)).exit_code == 1
+    assert states(dead)[2] == "asked"
+    assert dead.run("queue", "approve", "2", "--ask", ask(dead, 2)).exit_code == 0
     assert states(dead) == {1: "asked", 2: "discarded", 3: "open"}
     assert dead.run("queue", "retry", "2", "--reason", "after all").exit_code == 1
 
@@ -201,7 +210,7 @@ def test_a_withdrawn_ask_leaves_the_letter_open(dead):
     asked_by_another(dead, 1)
     assert json.loads(dead.run("queue", "withdraw", "1", "--json").stdout)[0]["state"] == "open"
     assert dead.run("queue", "withdraw", "1").exit_code == 1
-    assert dead.run("queue", "approve", "1").exit_code == 1
+    assert dead.run("queue", "approve", "1", "--ask", "0123456789abcdef").exit_code == 1
     assert states(dead)[1] == "open"
 
 
@@ -209,6 +218,9 @@ def test_a_retried_event_comes_to_its_consumer_as_a_replay(dead):
     dead.run("queue", "retry", "3", "--reason", "mended")
     configuration = load(CONFIG, data=dead.data)
     background = wiring.Background(configuration, clock=wiring.SystemClock(), alarm=pytest.fail)
+    background.relay.step()
+    assert lines(dead.run("queue", "take", ABSENCE).stdout) == [], "nobody has looked whom it names"
+    assert background.releasing.shielder.step() == 1
     background.relay.step()
     background.close()
     (taken,) = lines(dead.run("queue", "take", ABSENCE).stdout)

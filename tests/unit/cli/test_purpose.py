@@ -175,6 +175,22 @@ def test_the_schema_is_the_one_that_requests_are_read_by():
 # --- The log's own decisions ----------------------------------------------------------------------------------------
 
 
+WHY = ("--purpose", "kontroll", "--case", "GR 2026/12")
+
+
+def test_a_leaf_is_opened_for_nobody_who_does_not_say_why(original):
+    (number, *_) = [entry.position for entry in entries(original) if entry.message is not None]
+    for less in ((), WHY[:2], WHY[2:], ("--purpose", "nyfikenhet", *WHY[2:])):
+        result = original.run("purpose", "explain", str(number), *less)
+        assert (result.exit_code, result.stdout) == (exits.Exit.USAGE, "")
+
+
+def test_an_answer_that_decide_wrote_is_explained_without_saying_why(example):
+    answer = decide(example, "--json").stdout
+    result = run("explain", "-", "--config", str(CONFIG), given=answer)
+    assert result.exit_code == 0, result.stderr
+
+
 def entries(installation) -> list[Entry]:
     """Every leaf of the log."""
     views = wiring.views(load(CONFIG, data=installation.data))
@@ -188,7 +204,7 @@ def test_a_leaf_of_the_log_is_opened_and_explained(original):
     decisions = [entry.position for entry in entries(original) if entry.message is not None]
     assert len(decisions) == 3
     for number in decisions:
-        result = original.run("purpose", "explain", str(number), "--lang", "sv")
+        result = original.run("purpose", "explain", str(number), "--lang", "sv", *WHY)
         assert result.exit_code == 0, result.stderr
         assert result.stdout.startswith("Tillåtet. Fält som får passera: ")
         assert "grunden SKV-AGI-" in result.stdout
@@ -200,7 +216,7 @@ def test_a_leaf_without_a_decision_is_told_as_such(original):
     others = [entry.position for entry in entries(original) if entry.message is None]
     assert others
     for number in (*others, len(entries(original)), 999_999):
-        result = original.run("purpose", "explain", str(number))
+        result = original.run("purpose", "explain", str(number), *WHY)
         assert result.exit_code == exits.Exit.REFUSED
         assert "no decision at that number" in result.stderr
 
@@ -209,7 +225,7 @@ def test_a_leaf_is_not_opened_with_another_installations_key(installation):
     (number, *_) = [entry.position for entry in entries(installation) if entry.message is not None]
     key = installation.data / "keys" / "sealing.key"
     key.write_bytes(bytes(len(key.read_bytes())))
-    result = installation.run("purpose", "explain", str(number))
+    result = installation.run("purpose", "explain", str(number), *WHY)
     assert result.exit_code == exits.Exit.INTEGRITY
     assert "sealed under key" in result.stderr
 

@@ -3,24 +3,30 @@
 import grp
 import json
 import os
+import pty
 import pwd
 import shutil
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from gateway import review as forms
 from gateway import wiring
+from gateway.adapters import persons
 from gateway.cli import main
 from gateway.cli import review as commands
 from gateway.cli.demo import clients, payloads
 from gateway.cli.demo.persons import PERSONNUMMER
 from gateway.cli.person import me, roles
 from gateway.config import load
+from gateway.database import Turn
 from gateway.inbound import path
 from gateway.message import Received
 from gateway.review import Action, Answer
-from tests.reviewing import act
+from gateway.store.readings import ReadingViews
+from gateway.wiring.content import content
+from tests.reviewing import act, done_by
 from tests.unit.cli.conftest import ROOT
 
 SJUK = "arbetsgivare/sjukanmalan"
@@ -80,7 +86,7 @@ class Desk:
         """Somebody else does something."""
         opened = wiring.reviews(self.read(), wiring.SystemClock(), wiring.Duty.REVIEWER)
         try:
-            return opened.do(number, act(action, wiring.SystemClock().now(), by="somebody-else", **more))
+            return done_by(opened, number, act(action, wiring.SystemClock().now(), by="somebody-else", **more))
         finally:
             opened.close()
 
@@ -116,6 +122,11 @@ def test_show_asks_the_question_in_words_and_gives_content_only_for_a_purpose_th
     assert record["fields"]["fritext"] == "Ring mig på måndag"
     (step,) = told["history"]
     assert (step["action"], step["by"], step["reason"]) == ("read", me(), "pröva fri text")
+    configuration = load(desk.config, data=desk.installation.data)
+    (kept,) = ReadingViews(wiring.place(configuration, wiring.Duty.OVERSEER)).newest()
+    said = kept.opened(wiring.sealer(configuration.gateway.keys))
+    assert (said.reader, said.purpose, said.case, said.question) == (me(), "granskning", "review 1", "review show")
+    assert said.parameters["reason"] == "pröva fri text"
 
 
 def test_permit_is_carried_out_by_the_gateway_and_not_by_the_command(desk):
@@ -160,7 +171,8 @@ def test_two_people_answer_what_takes_two(installation, tmp_path, calendar):
     asked = desk.run("permit", "1", "--reason", "inget hemligt")
     assert asked.exit_code == 0
     assert "another person" in asked.stdout
-    own = desk.run("approve", "1")
+    (told,) = desk.json("show", "1")
+    own = desk.run("approve", "1", "--answer", told["fingerprint"])
     assert own.exit_code == 1
     assert "another person must" in own.stdout
     assert desk.settle() == 0
@@ -177,6 +189,63 @@ def test_an_answer_can_be_withdrawn_while_another_must_approve_it(installation, 
     assert desk.by_another(1, Action.ANSWER, answer=Answer.PERMIT).state == "asked"
     assert desk.run("withdraw", "1").exit_code == 0
     assert desk.json("show", "1")[0]["state"] == "open"
+
+
+def test_who_approves_names_the_answer_that_was_seen(installation, tmp_path, calendar):
+    desk = Desk(installation, tmp_path, dict.fromkeys(ROLES, MINE))
+    rows = desk.config.parent / "law" / "reviews.toml"
+    rows.write_text(rows.read_text().replace("four_eyes = false", "four_eyes = true"))
+    desk.come(calendar, fritext="Ring mig")
+    assert desk.json("show", "1")[0]["fingerprint"] is None
+    desk.by_another(1, Action.ANSWER, answer=Answer.PERMIT, fields=("forstaSjukdag",))
+    seen = desk.json("show", "1")[0]["fingerprint"]
+    unnamed = desk.run("approve", "1")
+    assert unnamed.exit_code == 2
+    assert "--answer FINGERPRINT" in unnamed.output
+    desk.by_another(1, Action.WITHDRAW)
+    desk.by_another(1, Action.ANSWER, answer=Answer.PERMIT)
+    other = desk.run("approve", "1", "--answer", seen)
+    assert other.exit_code == 1
+    assert "not the one you name" in other.stdout
+    assert desk.settle() == 0
+    now = desk.json("show", "1")[0]["fingerprint"]
+    assert desk.run("approve", "1", "--answer", now, "--wait", "0").exit_code == 4
+    assert desk.settle() == 1
+
+
+def test_at_a_terminal_the_answer_is_shown_and_what_is_agreed_to_is_that_answer(installation, tmp_path, calendar):
+    desk = Desk(installation, tmp_path, dict.fromkeys(ROLES, MINE))
+    rows = desk.config.parent / "law" / "reviews.toml"
+    rows.write_text(rows.read_text().replace("four_eyes = false", "four_eyes = true"))
+    desk.come(calendar, fritext="Ring mig")
+    desk.by_another(1, Action.ANSWER, answer=Answer.PERMIT, fields=("forstaSjukdag",), reason="bara dagen")
+    shown = at_terminal(desk, "n\n")
+    assert "somebody-else as informationsagare answered permit" in shown
+    assert ("fields: forstaSjukdag" in shown, "reason: bara dagen" in shown) == (True, True)
+    assert desk.json("show", "1")[0]["state"] == "asked"
+    at_terminal(desk, "y\n")
+    assert desk.json("show", "1")[0]["state"] == "answered"
+
+
+def at_terminal(desk, said):
+    """Run `approve 1` at a terminal of its own, say something there, and return what it showed."""
+    program = [sys.executable, "-m", "gateway.cli", "review", "approve", "1", "--wait", "0"]
+    program += ["--config", str(desk.config), "--data", str(desk.installation.data)]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(program[0], program)  # noqa: S606  # our own program
+    shown = b""
+    while b"agree" not in shown:
+        shown += os.read(terminal, 4096)
+    os.write(terminal, said.encode())
+    try:
+        while part := os.read(terminal, 4096):
+            shown += part
+    except OSError:  # it has ended, and its terminal with it
+        pass
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return shown.decode()
 
 
 def test_there_is_no_such_review(desk):
@@ -219,3 +288,91 @@ def test_a_yes_that_the_law_of_now_does_not_let_pass_says_so(desk):
     assert desk.settle() == 1
     (told,) = desk.json("show", "1")
     assert (told["state"], told["answer"]) == ("denied", "permit")
+
+
+# --- somebody is protected --------------------------------------------------------------------------------------------
+
+
+def mark(desk, number=PERSONNUMMER[0], protection="sekretessmarkering"):
+    """The folkbokföring says so of somebody, as the front keeps it."""
+    configuration = desk.read()
+    person = wiring.pseudonyms(configuration.gateway.keys).of(persons.read(number))
+    session = wiring.place(configuration, wiring.Duty.FRONT).open()
+    rank = {"ingen": 0, "sekretessmarkering": 2, "skyddad_folkbokforing": 3}[protection]
+    with session.writing(Turn.JOURNAL):
+        session.execute("DELETE FROM protections WHERE person = ?", (person,))
+        session.execute(
+            "INSERT INTO protections (person, protection, rank, stated_at, revision) VALUES (?, ?, ?, 1, "
+            "(SELECT coalesce(max(revision), 0) + 1 FROM protections))",
+            (person, protection, rank),
+        )
+    session.close()
+
+
+LOCATES = ("arbetsgivare", "kontaktperson")
+
+
+def test_of_whom_nothing_is_known_what_locates_is_not_shown(desk):
+    only(desk, "informationsagare")
+    (told,) = desk.json("show", "1", "--content", "--purpose", "pröva fri text")
+    (record,) = told["content"]
+    assert record["fields"]["fritext"] == "Ring mig på måndag"
+    assert not set(LOCATES) & record["fields"].keys()
+    assert {one["reason"] for one in record["withheld"]} == {"PROTECTION_UNKNOWN"}
+
+
+def test_of_whom_it_is_known_that_he_is_not_protected_all_is_shown(desk):
+    only(desk, "informationsagare")
+    mark(desk, protection="ingen")
+    (told,) = desk.json("show", "1", "--content", "--purpose", "pröva fri text")
+    (record,) = told["content"]
+    assert "arbetsgivare" in record["fields"]
+    assert record["withheld"] == []
+
+
+def test_marked_since_it_is_shown_to_those_who_handle_that_and_to_nobody_else(desk):
+    only(desk, "informationsagare")
+    mark(desk)
+    refused = desk.run("show", "1", "--content", "--purpose", "pröva fri text")
+    assert refused.exit_code == 1
+    assert "Ring mig" not in refused.output
+    assert desk.json("list", "--mine") == []
+    only(desk, "skyddade-personuppgifter")
+    assert len(desk.json("list", "--mine")) == 1
+    (told,) = desk.json("show", "1", "--content", "--purpose", "pröva om något röjer")
+    assert told["role"] == "skyddade-personuppgifter"
+    (record,) = told["content"]
+    assert record["person"] == PERSONNUMMER[0]
+    assert "arbetsgivare" in record["fields"]
+    (step,) = told["history"]
+    assert step["role"] == "skyddade-personuppgifter"
+
+
+def test_marked_between_the_writing_down_and_the_showing_it_is_not_shown_all_the_same(desk):
+    """`content` judges by itself: whoever calls it with another role than the one that handles it sees no person."""
+    configuration = desk.read()
+    reviews = wiring.reviews(configuration, wiring.SystemClock(), wiring.Duty.REVIEWER)
+    review = reviews.review(1)
+    reviews.close()
+    mark(desk)
+    (shown,) = content(configuration, review, ("informationsagare",))
+    assert shown.person is None
+    assert not {"fritext", *LOCATES} & shown.fields.keys()
+    (shown,) = content(configuration, review, ("skyddade-personuppgifter",))
+    assert shown.fields["fritext"] == "Ring mig på måndag"
+
+
+def test_lifted_again_it_is_shown_to_the_first_role(desk):
+    only(desk, "informationsagare")
+    mark(desk)
+    assert desk.run("show", "1", "--content", "--purpose", "pröva").exit_code == 1
+    mark(desk, protection="ingen")
+    assert desk.run("show", "1", "--content", "--purpose", "pröva").exit_code == 0
+
+
+def only(desk, role):
+    """Whoever runs the commands has this role alone."""
+    text = desk.config.read_text()
+    head = text[: text.index("[reviewers]")]
+    rows = "".join(f'{one} = "{MINE if one == role else "a-group-that-is-not-here"}"\n' for one in ROLES)
+    desk.config.write_text(f"{head}[reviewers]\n{rows}")

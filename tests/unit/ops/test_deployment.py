@@ -23,7 +23,7 @@ from gateway.config import load
 ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "ops" / "systemd"
 IMAGE = ROOT / "ops" / "container" / "Containerfile"
-ROLES = ("front", "relay", "integrator", "dispatcher", "releaser")
+ROLES = ("front", "relay", "integrator", "dispatcher", "releaser", "gallring")
 PROGRAM = "/opt/gateway/bin/gateway"
 CONFINED = {
     "NoNewPrivileges": ["yes"],
@@ -94,7 +94,7 @@ class TestEveryRole:
         said = service(role)
         assert "ReadWritePaths" not in said
         assert said.get("StateDirectory", []) == (
-            [] if role in {"relay", "dispatcher", "releaser"} else [f"gateway-{role}"]
+            [] if role in {"relay", "dispatcher", "releaser", "gallring"} else [f"gateway-{role}"]
         )
 
     def test_is_not_restarted_where_a_person_must_look(self, role):
@@ -139,6 +139,48 @@ class TestEveryRole:
         assert said.returncode == 0, said.stdout + said.stderr
 
 
+class TestTheWitness:
+    """Confined as every role is, and no part of the gateway: it stands on somebody else's machine."""
+
+    def test_is_confined_and_little_exposed(self):
+        said = service("witness")
+        assert {key: said.get(key) for key in CONFINED} == CONFINED
+        done = systemd(
+            "security", "--offline=yes", f"--threshold={EXPOSURE}", "--no-pager", "./gateway-witness.service"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_is_an_account_of_its_own_that_writes_its_own_folder_alone(self):
+        said = service("witness")
+        assert said["User"] == ["gateway-witness"]
+        assert "u gateway-witness " in (UNITS / "gateway.sysusers").read_text()
+        assert said["StateDirectory"] == ["gateway-witness"]
+        assert "ReadWritePaths" not in said
+        assert "LoadCredential" not in said
+
+    def test_starts_a_command_that_there_is_with_the_folder_that_it_may_write(self):
+        said = service("witness")
+        program, name, command, *arguments = said["ExecStart"][0].split()
+        assert (program, name) == (PROGRAM, "witness")
+        found = main.get_command(None, name).get_command(None, command)
+        (folder,) = [word.partition("=")[2] for word in said["Environment"] if word.startswith("GATEWAY_WITNESS=")]
+        context = found.make_context(command, ["--folder", folder, *arguments])
+        assert str(context.params["folder"]) == f"/var/lib/{said['StateDirectory'][0]}"
+        assert said["SocketBindAllow"] == [f"tcp:{context.params['listen'].rpartition(':')[2]}"]
+
+    def test_calls_nobody_and_belongs_to_no_gateway(self):
+        unit = settings(UNITS / "gateway-witness.service")
+        assert (unit["Service"]["IPAddressDeny"], unit["Service"]["SocketBindDeny"]) == (["any"], ["any"])
+        assert "gateway.target" not in str(unit)
+
+    def test_is_not_restarted_where_a_person_must_look(self):
+        said = service("witness")
+        assert said["Restart"] == ["on-failure"]
+        assert {int(code) for code in said["RestartPreventExitStatus"][0].split()} == {
+            exits.Exit.CONFIGURATION, exits.Exit.INTEGRITY,
+        }  # fmt: skip
+
+
 def test_the_checkpoint_key_is_the_integrators_alone():
     having = [
         role for role in ROLES if any("checkpoint.key" in line for line in service(role).get("LoadCredential", []))
@@ -151,12 +193,14 @@ def test_only_the_front_may_listen_and_only_on_the_configured_port():
     port = load(ROOT / "config" / "gateway.toml").gateway.listen.port
     assert {role: service(role).get("SocketBindAllow") for role in ROLES} == {
         "front": [f"tcp:{port}"], "relay": None, "integrator": None, "dispatcher": None, "releaser": None,
+        "gallring": None,
     }  # fmt: skip
 
 
 def test_only_the_front_reaches_beyond_what_an_operator_names():
     assert {role: service(role).get("IPAddressDeny") for role in ROLES} == {
         "front": None, "relay": ["any"], "integrator": ["any"], "dispatcher": ["any"], "releaser": ["any"],
+        "gallring": ["any"],
     }  # fmt: skip
 
 
@@ -165,7 +209,7 @@ def test_units_are_right_says_systemd():
     said = systemd("verify", "--man=no", *units)
     lines = [line for line in said.stderr.splitlines() if line and f"Command {PROGRAM} is not executable" not in line]
     assert lines == []
-    assert len(units) == 7
+    assert len(units) == 9
 
 
 def test_accounts_and_folders_can_be_made(tmp_path):

@@ -115,6 +115,51 @@ def silent(client):
     client.settimeout(SOON)
 
 
+def test_what_is_withheld_from_the_client_comes_late_and_what_it_says_comes_through(proxy, connect, echo):
+    client = connect()
+    says(client)
+    proxy.withhold(Side.CLIENT)
+    before = proxy.passed(Side.SERVER)
+    client.sendall(b"held")
+    silent(client)
+    assert proxy.passed(Side.SERVER) == before + 4
+    proxy.heal()
+    assert read(client, 4) == b"held"
+
+
+def test_what_is_withheld_from_the_server_reaches_it_only_when_healed(proxy, connect, echo):
+    client = connect()
+    says(client)
+    proxy.withhold(Side.SERVER)
+    before = proxy.passed(Side.SERVER)
+    client.sendall(b"held")
+    silent(client)
+    assert proxy.passed(Side.SERVER) == before
+    proxy.heal()
+    assert read(client, 4) == b"held"
+
+
+def test_what_is_withheld_is_lost_with_its_connection(proxy, connect, echo):
+    client = connect()
+    says(client)
+    proxy.withhold(Side.CLIENT)
+    client.sendall(b"unheard")
+    silent(client)
+    proxy.reset()
+    proxy.heal()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    says(connect())
+
+
+def test_what_has_passed_is_counted_when_its_connection_is_no_more(proxy, connect, echo):
+    with connect() as client:
+        says(client)
+    echo.next_end()
+    says(connect(), b"more")
+    assert proxy.passed(Side.SERVER) == len(b"hello") + len(b"more")
+
+
 def test_a_good_network_passes_everything_both_ways(proxy, connect, echo):
     client = connect()
     content = seeded(2).randbytes(3_000_000)

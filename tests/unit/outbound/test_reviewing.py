@@ -21,7 +21,7 @@ from gateway.store.releases import StoredReleases
 from gateway.store.reviews import StoredReviews
 from gateway.wiring.releasing import Releaser
 from tests import payloads, sending
-from tests.reviewing import act
+from tests.reviewing import PROTECTING, act, done_by
 from tests.unit.outbound.scripted import told
 from tests.unit.outbound.test_walk import QUESTION, SUMMONS, Way, given
 from tests.unit.outbound.test_walk import way as way  # noqa: PLC0414  # a fixture
@@ -36,13 +36,13 @@ TEXT = {**sending.MEETING, "meddelande": "fri text"}
 class Desk:
     def __init__(self, way: Way) -> None:
         self.way = way
-        self.reviews = StoredReviews(way.place, clock=way.clock)
+        self.reviews = StoredReviews(way.place, clock=way.clock, protecting=PROTECTING)
 
     def open(self):
         return list(self.reviews.reviews())
 
     def do(self, number, action, **more):
-        return self.reviews.do(number, act(action, self.way.clock.now(), **more))
+        return done_by(self.reviews, number, act(action, self.way.clock.now(), **more))
 
     def answer(self, number, answer, **more):
         verdict = self.do(number, Action.ANSWER, answer=answer, by="anna", **more)

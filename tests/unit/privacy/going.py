@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gateway import config
+from gateway import config, review
 from gateway.dispatch import (
     AskerId,
     Case,
@@ -147,11 +147,26 @@ def consent(*recipients, until=date(2026, 3, 2), reference="S-1"):
     return Consent(reference=reference, recipients=frozenset(recipients or ("skatteverket",)), until=until)
 
 
-def permit(command_, law_, *, status=Protection.NONE, partner_type="skatteverket", kind=None, at=TODAY) -> Permitted:
+def permit(  # what it is judged in
+    command_,
+    law_,
+    *,
+    status=Protection.NONE,
+    partner_type="skatteverket",
+    kind=None,
+    at=TODAY,
+    answered=review.NOTHING,
+) -> Permitted:
     """Judge, as the path does. Raises disclosure.Stopped."""
     kind = kind or (AGREED[command_.contract].kind if command_.contract in AGREED else "prov")
     return disclosure.permit(
-        queued(command_), law_, known(everyone=status), partner_type=partner_type, kind=kind, at=at
+        queued(command_),
+        law_,
+        known(everyone=status),
+        partner_type=partner_type,
+        kind=kind,
+        at=at,
+        answered=answered,
     )
 
 

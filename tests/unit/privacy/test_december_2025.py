@@ -29,9 +29,9 @@ def test_what_changed_on_the_first_of_december_2025_has_a_version_on_each_side(w
     before, after = version(f"{way}-{flow}", LAST_DAY), version(f"{way}-{flow}", FIRST_DAY)
     assert before.valid_until == LAST_DAY
     assert after.valid_from == FIRST_DAY
-    assert before.by_event.on(LAST_DAY).versions != after.by_event.on(FIRST_DAY).versions
-    assert {found.split("@")[1] for found in after.by_event.on(FIRST_DAY).versions} == {"2025:937"}
-    assert "2025:937" not in {found.split("@")[1] for found in before.by_event.on(LAST_DAY).versions}
+    assert before.paragraphs.by_event.on(LAST_DAY).versions != after.paragraphs.by_event.on(FIRST_DAY).versions
+    assert {found.split("@")[1] for found in after.paragraphs.by_event.on(FIRST_DAY).versions} == {"2025:937"}
+    assert "2025:937" not in {found.split("@")[1] for found in before.paragraphs.by_event.on(LAST_DAY).versions}
 
 
 @pytest.mark.parametrize("way", ["IN", "FK"])
@@ -71,8 +71,8 @@ def test_a_business_partner_is_asked_of_nobody_before_and_never_of_a_person():
 
 def test_authorities_weigh_secrecy_from_december_2025_and_not_before():
     for flow in ("MYNDIGHET-110-31", "KFM-110-31", "PM-110-31", "REGION-110-31"):
-        assert not version(f"IN-{flow}", LAST_DAY).by_event.on(LAST_DAY).open_test
-        assert version(f"IN-{flow}", FIRST_DAY).by_event.on(FIRST_DAY).open_test
+        assert not version(f"IN-{flow}", LAST_DAY).paragraphs.by_event.on(LAST_DAY).open_test
+        assert version(f"IN-{flow}", FIRST_DAY).paragraphs.by_event.on(FIRST_DAY).open_test
 
 
 @pytest.mark.parametrize(("asker", "after"), [("SKV", {FORSAKRAD}), ("DOMSTOL", {FORSAKRAD}), ("PM", set(SubjectRole))])

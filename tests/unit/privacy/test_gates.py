@@ -99,6 +99,34 @@ WHO = [
     ),
     case("980 is not", grounds.identity_of_place, PASSES, {"subject": "189001019802"}),
     case("nor is 999", grounds.identity_of_place, PASSES, {"subject": "189001019992"}),
+    case("the series holds to 1910", grounds.identity_of_place, PASSES, {"subject": "191012249833"}),
+    case(
+        "born later somebody may have 980",
+        grounds.identity_of_place,
+        deny(Reason.PRODUCTION_IDENTITY_IN_TEST),
+        {"subject": "191101019801"},
+    ),
+    case(
+        "a number that is listed is nobody's, whatever its series",
+        grounds.identity_of_place,
+        PASSES,
+        {"subject": "198202252386"},
+        test_numbers=frozenset({"198202252386"}),
+    ),
+    case(
+        "of 238 none is that is not listed",
+        grounds.identity_of_place,
+        deny(Reason.PRODUCTION_IDENTITY_IN_TEST),
+        {"subject": "198202252386"},
+        test_numbers=frozenset({"198202252394"}),
+    ),
+    case(
+        "a samordningsnummer is listed too",
+        grounds.identity_of_place,
+        PASSES,
+        {"subject": "191401682396"},
+        test_numbers=frozenset({"191401682396"}),
+    ),
 ]
 
 PURPOSE = [
@@ -433,6 +461,7 @@ MATCH = [
 ]
 
 HASH = "a" * 64
+PURPOSE_OF_IT, PARTNER = request().purpose, party().organisation
 CASE = [
     case("a case is named", grounds.case_named, PASSES),
     *(
@@ -454,6 +483,96 @@ CASE = [
     case("the same capacity", grounds.case_in_capacity, PASSES),
     case("a word of the requester's own", grounds.case_in_capacity, PASSES, {"proof": proof(capacity="sökande")}),
     case("written otherwise", grounds.case_in_capacity, PASSES, {"proof": proof(capacity=" Forsakrad")}),
+    case("written in Swedish", grounds.case_in_capacity, PASSES, {"proof": proof(capacity="Försäkrad")}),
+    *(
+        case(
+            f"{wrong!r} is another role, however it is spelt",
+            grounds.case_in_capacity,
+            deny(Reason.CASE_OTHER_CAPACITY),
+            {"proof": proof(capacity=wrong)},
+        )
+        for wrong in ("Annan fysisk person", "annan-fysisk", "juridisk person")
+    ),
+    case(
+        "a legal person's case in Swedish",
+        grounds.case_in_capacity,
+        PASSES,
+        {"proof": proof(capacity="juridisk person"), "subject_role": SubjectRole.JURIDISK},
+    ),
+    case(
+        "another person's case in Swedish",
+        grounds.case_in_capacity,
+        PASSES,
+        {"proof": proof(capacity="annan fysisk person"), "subject_role": SubjectRole.ANNAN_FYSISK},
+    ),
+    case(
+        "the insured's case is not another person's",
+        grounds.case_in_capacity,
+        deny(Reason.CASE_OTHER_CAPACITY),
+        {"proof": proof(capacity="försäkrad"), "subject_role": SubjectRole.ANNAN_FYSISK},
+    ),
+    case("made for this purpose", grounds.proof_of_this_request, PASSES, {"proof": proof(purpose=PURPOSE_OF_IT)}),
+    case(
+        "made for another purpose",
+        grounds.proof_of_this_request,
+        deny(Reason.PROOF_OTHER_REQUEST),
+        {"proof": proof(purpose="fk:Statistik")},
+    ),
+    case("made for this partner", grounds.proof_of_this_request, PASSES, {"proof": proof(organisation=PARTNER)}),
+    case(
+        "made for another partner",
+        grounds.proof_of_this_request,
+        deny(Reason.PROOF_OTHER_REQUEST),
+        {"proof": proof(organisation="2021000555")},
+    ),
+    case(
+        "made for a partner, and there is none",
+        grounds.proof_of_this_request,
+        deny(Reason.PROOF_OTHER_REQUEST),
+        {"proof": proof(organisation=PARTNER), "partner": None},
+    ),
+    case(
+        "made for this request, and for another purpose than it has",
+        grounds.proof_of_this_request,
+        deny(Reason.PROOF_OTHER_REQUEST),
+        {"proof": proof(request=HASH, purpose="fk:Statistik")},
+        fingerprint=HASH,
+    ),
+    case("no proof is not one of another request", grounds.proof_of_this_request, PASSES, {"proof": None}),
+    *(
+        case(
+            f"a machine's proof that is {how}",
+            grounds.proof_bound,
+            said,
+            {"proof": proof(**given), "actor": actor(automated=True)},
+            strict=True,
+        )
+        for how, given, said in (
+            ("bound by purpose and partner", {"purpose": PURPOSE_OF_IT, "organisation": PARTNER}, PASSES),
+            ("bound by a fingerprint", {"request": HASH}, PASSES),
+            ("bound to nothing", {}, refer(Reason.PROOF_NOT_BOUND)),
+            ("bound to a purpose alone", {"purpose": PURPOSE_OF_IT}, refer(Reason.PROOF_NOT_BOUND)),
+            ("bound to a partner alone", {"organisation": PARTNER}, refer(Reason.PROOF_NOT_BOUND)),
+        )
+    ),
+    case(
+        "an official answers for the proof", grounds.proof_bound, PASSES, {"actor": actor(automated=False)}, strict=True
+    ),
+    case(
+        "in a test a proof need not be bound",
+        grounds.proof_bound,
+        PASSES,
+        {"actor": actor(automated=True)},
+        strict=False,
+    ),
+    case(
+        "where there is no proof nothing is bound",
+        grounds.proof_bound,
+        PASSES,
+        {"proof": None, "actor": actor(automated=True)},
+        strict=True,
+    ),
+    case("nobody acts, and nothing is bound", grounds.proof_bound, PASSES, {"actor": None}, strict=True),
     case(
         "in the case as somebody else",
         grounds.case_in_capacity,
@@ -1095,7 +1214,6 @@ def test_every_question_cites_what_it_follows_from():
         "quoted",
         "cited",
         "read_by_somebody",
-        "proof_of_this_request",
         "left_to_a_person",
         "set_off_as_allowed",
     }

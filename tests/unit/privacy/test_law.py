@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
@@ -217,17 +218,17 @@ def test_a_kind_that_no_contract_carries_is_compiled_from_what_information_says_
     )
     assert rule.special_fields == {"journal", "religion"}
     assert rule.secrecy == {"journal": "OSL-25-1"}
-    assert rule.by_event.on(TODAY.date()).excluded == {"OSL-25-1"}
+    assert rule.paragraphs.by_event.on(TODAY.date()).excluded == {"OSL-25-1"}
 
 
 @pytest.mark.parametrize("verified", [True, False])
 def test_what_is_in_force_tells_whether_anybody_has_read_it(verified):
     rows = [lagrum(giltig_tom=date(2025, 6, 30)), lagrum(version="2", giltig_fom=date(2025, 7, 1), verified=verified)]
     (rule,) = law(basis(), rows=rows).rules["B-1"]
-    assert not rule.by_event.on(date(2025, 6, 30)).unread
-    assert rule.by_event.on(date(2025, 7, 1)).unread is not verified
-    assert rule.by_event.through(date(2025, 6, 30), date(2025, 7, 1)).unread is not verified
-    assert not rule.by_event.through(date(2025, 6, 1), date(2025, 6, 30)).unread
+    assert not rule.paragraphs.by_event.on(date(2025, 6, 30)).unread
+    assert rule.paragraphs.by_event.on(date(2025, 7, 1)).unread is not verified
+    assert rule.paragraphs.by_event.through(date(2025, 6, 30), date(2025, 7, 1)).unread is not verified
+    assert not rule.paragraphs.by_event.through(date(2025, 6, 1), date(2025, 6, 30)).unread
 
 
 def test_the_secrecy_that_any_paragraph_does_not_break_adds_up():
@@ -236,7 +237,31 @@ def test_the_secrecy_that_any_paragraph_does_not_break_adds_up():
         lagrum("L-2", secrecy_excluded=["OSL-24-8", "OSL-25-1"]),
     ]
     (rule,) = law(basis(), rows=rows).rules["B-1"]
-    assert rule.by_event.on(date(2025, 7, 1)).excluded == {"OSL-25-1", "OSL-24-8"}
+    assert rule.paragraphs.by_event.on(date(2025, 7, 1)).excluded == {"OSL-25-1", "OSL-24-8"}
+
+
+def test_what_is_in_force_together_is_what_both_days_say_put_together():
+    every = {id(rule.paragraphs): rule.paragraphs for versions in delivered_law().rules.values() for rule in versions}
+    asked = 0
+    for paragraphs in every.values():
+        turns = [*paragraphs.by_event.starts[1:], date(2026, 1, 1)]
+        days = [*turns, *(day - timedelta(days=1) for day in turns)]
+        for first, last in product(days, repeat=2):
+            for today in (*days, *paragraphs.by_decision.starts):
+                by_event, by_decision = paragraphs.by_event.through(first, last), paragraphs.by_decision.on(today)
+                both = None if by_event is None or by_decision is None else by_event.also(by_decision)
+                assert paragraphs.on(first, last, today) == both
+                asked += both is not None
+    assert asked > 1_000
+
+
+def test_bases_that_rely_on_the_same_paragraphs_share_what_is_known_of_them():
+    first, second, third = (rules[0].paragraphs for rules in law(
+        basis("B-1"), basis("B-2", fields=["belopp"]), basis("B-3", purposes=["fk:Kontroll"])
+    ).rules.values())  # fmt: skip
+    assert first is second
+    assert third is not first
+    assert third.on(date.max, date.max, TODAY.date()).versions[-1].startswith("SFB-114-8-4@")
 
 
 def test_every_purpose_names_the_paragraph_it_rests_on():

@@ -102,6 +102,40 @@ def test_a_gap_between_two_versions_denies_inside_the_gap_only():
     assert days == {(6, 30): ("L-1@1",), (7, 1): (), (7, 2): ("L-1@2",)}
 
 
+def versions(*, before=(), after=()):
+    """Return a basis in two versions, the change in the middle of February."""
+    return (
+        basis(giltig_tom=date(2026, 2, 14), **dict(before)),
+        basis(giltig_fom=date(2026, 2, 15), **dict(after)),
+    )
+
+
+def test_what_an_ended_version_forbade_is_no_reason_where_the_next_one_holds():
+    strict, open_ = {"forbidden": ["halsa"]}, {"fields": ["belopp"], "referred": ["halsa"]}
+    one = record(fields={"belopp": 1, "diagnos": "x"})
+    decision = judged(one, law(*versions(before=strict.items(), after=open_.items())))
+    assert (decision.outcome, decision.quarantined) == (Outcome.REFER, False)
+    denied = {"cited": ["1 §"]}
+    decision = judged(one, law(*versions(before=strict.items(), after=denied.items())))
+    assert (decision.outcome, decision.quarantined) == (Outcome.DENY, False)
+    assert decision.reasons == (Reason.CITED_BASIS_MISMATCH,)
+
+
+def test_what_the_version_that_counts_forbids_stops_it_whatever_the_other_one_let_in():
+    strict, open_ = {"forbidden": ["halsa"]}, {"fields": ["belopp", "diagnos"]}
+    one = record(fields={"belopp": 1, "diagnos": "x"})
+    decision = judged(one, law(*versions(before=open_.items(), after=strict.items())))
+    assert (decision.outcome, decision.quarantined) == (Outcome.DENY, True)
+
+
+def test_where_every_version_has_ended_the_last_one_says_what_is_wrong_and_what_it_forbids():
+    old = basis(giltig_tom=date(2025, 12, 31), forbidden=["halsa"])
+    one = record(fields={"belopp": 1, "diagnos": "x"})
+    decision = judged(one, law(old))
+    assert decision.reasons == (Reason.BASIS_EXPIRED, Reason.FORBIDDEN_CATEGORY)
+    assert decision.quarantined
+
+
 def test_an_open_balancing_test_refers_and_a_standing_decision_answers_it():
     rows = [lagrum(test="overvagande_skal")]
     decision = judged(record(), law(basis(), rows=rows))

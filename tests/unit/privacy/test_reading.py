@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, date, datetime
 
 import jsonschema
@@ -583,23 +583,20 @@ def test_the_order_of_fields_does_not_matter_to_the_fingerprint():
 
 
 def verdict(**more: object) -> Verdict:
-    return replace(
-        Verdict(
-            outcome=Outcome.DENY,
-            reasons=(Reason.INPUT_MISSING,),
-            granted=frozenset(),
-            withheld={},
-            obligations=(),
-            policy="ab" * 32,
-            lagrum=("SFB-110-33@2025:937",),
-            basis="FK-BANK-01",
-            quarantined=False,
-            gates=(Judged(gate="0 audit", result="pass"), Judged(gate="1 who", result="deny", reasons=("X",))),
-            decision="cd" * 16,
-            decided_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
-        ),
-        **more,
-    )
+    return Verdict(
+        outcome=Outcome.DENY,
+        reasons=(Reason.INPUT_MISSING,),
+        granted=frozenset(),
+        withheld={},
+        obligations=(),
+        policy="ab" * 32,
+        lagrum=("SFB-110-33@2025:937",),
+        basis="FK-BANK-01",
+        quarantined=False,
+        gates=(Judged(gate="0 audit", result="pass"), Judged(gate="1 who", result="deny", reasons=("X",))),
+        decision="cd" * 16,
+        decided_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+    )._replace(**more)
 
 
 def test_the_answer_has_the_agreed_names_and_is_json():

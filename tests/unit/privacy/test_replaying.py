@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from gateway.audit import intent, leaf
+from gateway.audit import intent, leaf, review
 from gateway.dispatch import Interaction
 from gateway.errors import PurposeError
-from gateway.message import Digest, OrganisationNumber, Outcome, Protection, Pseudonym
+from gateway.message import Digest, LeafHash, OrganisationNumber, Outcome, Protection, Pseudonym
 from gateway.privacy import disclosure, purpose, replaying
 from gateway.privacy.replaying import Lacking
+from gateway.review import NOTHING, Answered, Kind, State
 from tests.unit.privacy import going
 from tests.unit.privacy.statute import OTHER, TODAY, basis, known, lagrum, law, record, valid
 
 SALT = bytes(leaf.SALT)
 NOBODY = Pseudonym("0" * 32)
+
+
+def keyed(command):
+    return "0" * 32, None if command.consent is None else "1" * 32
 
 
 def recorded(one, law_, **statuses):
@@ -121,19 +126,125 @@ def test_no_value_is_in_what_is_replayed():
     assert "HEMLIGT" not in json.dumps(secret)
 
 
-def sent(command, law_, status=Protection.NONE):
+# What people had said yes to.
+
+REFERS = {"referred": ["fritext", "ekonomi"]}
+
+
+def yes(law_, *reasons, fields=None, basis_id="B-1"):
+    """Return a yes to what one record was referred for, as a review keeps it."""
+    (decision,) = purpose.permit(valid(record()), law_, known(everyone=Protection.NONE)).decisions
+    assert decision.outcome is Outcome.REFER
+    given = frozenset(reasons or decision.reasons)
+    return Answered(reasons=given, fields=fields, basis=basis_id, lagrum=decision.lagrum)
+
+
+def reviewed(one, law_, answered, *, at=TODAY, status=Protection.NONE):
+    """Return the hidden record of the leaf that says what came of a review."""
+    found = known(everyone=status)
+    permitted = purpose.again(valid(one), law_, found, record=one.position, answered=answered, at=at)
+    (decision,) = permitted.decisions
+    outcome = review.Outcome(
+        number=1, kind=Kind.RECORD, state=State.PERMITTED, asked=tuple(answered.reasons), role="jurist", laws=(),
+        said=None, partner="skatteverket", organisation="2021005448", contract="skatteverket/prov", record=one.position,
+        reference="urn:uuid:1", about=LeafHash(bytes(32)), at=at, decision=decision,
+    )  # fmt: skip
+    made = review.settled(outcome, person=decision.person, policy=law_.policy, pseudonym=NOBODY, salt=SALT)
+    return json.loads(made.record)
+
+
+def test_what_people_let_pass_is_replayed_and_the_yes_is_an_input_that_is_told():
+    old = law(basis(**REFERS))
+    answered = yes(old)
+    found = replaying.replay(reviewed(record(), old, answered), old, law(basis(**REFERS)))
+    assert (found.then.outcome, found.differs(), found.answered) == (Outcome.PERMIT, (), answered)
+    plain = replaying.replay(recorded(record(), law(basis())), law(basis()), law(basis()))
+    assert plain.answered == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("new", "outcome", "differs"),
+    [
+        ([basis(**REFERS, fields=["belopp"])], Outcome.PERMIT, ("granted",)),
+        ([basis("B-2", **REFERS)], Outcome.REFER, ("outcome", "granted", "reasons", "basis", "labels")),
+        ([basis(**REFERS, giltig_tom=date(2026, 1, 1))], Outcome.DENY, None),
+    ],
+)
+def test_a_yes_holds_under_a_new_register_only_for_what_it_was_about(new, outcome, differs):
+    old = law(basis(**REFERS))
+    found = replaying.replay(reviewed(record(), old, yes(old)), old, law(*new))
+    assert (found.then.outcome, found.now.outcome) == (Outcome.PERMIT, outcome)
+    assert found.differs() == differs or differs is None
+
+
+def test_a_yes_about_one_text_of_a_paragraph_answers_nothing_by_the_next():
+    old = law(basis(**REFERS))
+    new = law(basis(**REFERS), rows=(lagrum(version="2"),))
+    found = replaying.replay(reviewed(record(), old, yes(old)), old, new)
+    assert (found.now.outcome, found.answered.lagrum[0]) == (Outcome.REFER, "L-1@1")
+
+
+def test_a_yes_to_some_fields_lets_no_more_pass_by_any_register():
+    old = law(basis(**REFERS))
+    found = replaying.replay(reviewed(record(), old, yes(old, fields=frozenset({"period"}))), old, law(basis()))
+    assert (found.then.granted, found.now.granted) == ({"period"}, {"period"})
+
+
+def test_a_record_that_lost_its_yes_is_not_replayed():
+    old = law(basis(**REFERS))
+    lost = reviewed(record(), old, yes(old))
+    lost["judged"]["answered"] = None
+    with pytest.raises(Lacking, match="its own register"):
+        replaying.replay(lost, old, old)
+
+
+def test_what_a_person_answered_is_judged_by_the_day_it_was_carried_out():
+    old = law(basis(**REFERS, giltig_tom=date(2026, 3, 31)))
+    answered, later = yes(old), datetime(2026, 3, 30, 12, tzinfo=UTC)
+    one = reviewed(record(), old, answered, at=later)
+    assert one["judged"]["decided"] == "2026-03-30"
+    assert replaying.replay(one, old, law(basis(**REFERS, giltig_tom=date(2026, 3, 29)))).now.outcome is Outcome.DENY
+    assert replaying.replay(one, old, law(basis(**REFERS, giltig_tom=date(2026, 3, 30)))).now.outcome is Outcome.PERMIT
+
+
+def test_a_record_of_a_message_that_people_released_is_replayed():
+    old = law(basis(fields=["belopp"], forbidden=["halsa"]))
+    one = record(fields={"belopp": 1, "diagnos": "x"})
+    permitted = purpose.release(valid(one), old, known(everyone=Protection.NONE), TODAY)
+    (decision,) = permitted.decisions
+    assert decision.facts.released
+    told = json.loads(leaf.decided(permitted, decision, pseudonym=NOBODY, salt=SALT).record)
+    assert replaying.replay(told, old, old).differs() == ()
+    told["judged"]["released"] = False
+    with pytest.raises(Lacking, match="its own register"):
+        replaying.replay(told, old, old)
+
+
+def test_what_went_out_after_a_yes_is_replayed():
+    old = going.law(going.basis(referred=["ekonomi"]))
+    reasons = frozenset(going.stopped(going.command(), old).reasons)
+    answered = Answered(reasons=reasons, basis="OUT-1", lagrum=going.stopped(going.command(), old).lagrum)
+    one = sent(going.command(), old, answered=answered)
+    found = replaying.replay(one, old, old)
+    assert (found.then.outcome, found.differs(), found.answered) == (Outcome.PERMIT, (), answered)
+    one["judged"]["answered"] = None
+    with pytest.raises(Lacking, match="its own register"):
+        replaying.replay(one, old, old)
+
+
+def sent(command, law_, status=Protection.NONE, answered=NOTHING):
     """Return the hidden record of what is decided of something that is to go out."""
     try:
-        permitted = going.permit(command, law_, status=status)
+        permitted = going.permit(command, law_, status=status, answered=answered)
     except disclosure.Stopped as stopped:
         made = intent.decided(
             going.queued(command), stopped.decision, organisation=None, policy=law_.policy, at=TODAY,
-            pseudonym=NOBODY, salt=SALT,
+            pseudonym=NOBODY, keyed=keyed(command), salt=SALT,
         )  # fmt: skip
     else:
         made = intent.intended(
             permitted, interaction=Interaction.SEND, organisation=OrganisationNumber("2021005448"), action="a",
-            digest=Digest("0" * 64), at=TODAY, pseudonym=NOBODY, salt=SALT,
+            digest=Digest("0" * 64), at=TODAY, pseudonym=NOBODY, keyed=keyed(command), salt=SALT,
         )  # fmt: skip
     return json.loads(made.record)
 

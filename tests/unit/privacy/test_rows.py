@@ -153,9 +153,9 @@ def test_every_version_of_a_basis_has_its_paragraphs_in_force_on_its_first_and_i
     for versions in delivered_law().rules.values():
         for rule in versions:
             for day in (rule.valid_from, min(rule.valid_until, max(today, rule.valid_from))):
-                assert rule.by_event.on(day) is not None, (rule.basis, day)
+                assert rule.paragraphs.by_event.on(day) is not None, (rule.basis, day)
                 deciding = today if rule.by_event_day else max(day, date(2024, 2, 15))
-                assert rule.by_decision.on(deciding) is not None, (rule.basis, deciding)
+                assert rule.paragraphs.by_decision.on(deciding) is not None, (rule.basis, deciding)
 
 
 def test_what_rests_on_paragraphs_that_go_by_the_event_goes_by_it_too():

@@ -35,6 +35,11 @@ def test_a_deck_has_every_kind_once_and_begins_with_one_of_each_group(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_answers_and_acknowledgements_are_lost_before_anything_else_can_stop_them(seed):
+    assert {one.kind for one in planned(seed, 2)} == schedule.LOST.keys()
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_a_quick_plan_ends_and_every_group_has_had_its_turn(seed):
     found = list(schedule.plan(seed, list(Kind), LINKS, schedule.QUICK))
     assert len(found) == schedule.QUICK.most
@@ -65,7 +70,7 @@ def test_what_lasts_has_a_length_within_the_pace_and_what_does_not_has_none():
     pace = Pace(seconds=(1.0, 2.0), long=(20.0, 30.0), share=0.5)
     for one in planned(3, 400, pace=pace):
         momentary = one.kind.name.endswith(("_KILL", "_DRAIN")) and schedule.group(one.kind) is Group.PROCESS
-        if momentary:
+        if momentary or one.kind in schedule.LOST:
             assert one.seconds == 0
         elif one.kind in {Kind.CUT, Kind.RESET, Kind.HALF_CLOSE}:
             assert 0.4 <= one.seconds <= 1.2

@@ -5,6 +5,7 @@ import pytest
 from gateway.audit import checkpoint, tree
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.store import create
+from gateway.store.log import READINGS
 from gateway.store.place import ANCHOR, DATABASE, SqlitePlace
 from gateway.store.views import Views
 from tests import builders
@@ -24,7 +25,7 @@ def test_a_new_store_has_the_signed_checkpoint_of_the_empty_log_twice(tmp_path):
 
 def test_only_its_owner_reads_the_store_and_nothing_half_made_is_left(tmp_path):
     make(tmp_path / "new")
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {DATABASE, ANCHOR}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {DATABASE, ANCHOR, READINGS.anchor}
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
     assert (tmp_path / "new" / DATABASE).stat().st_mode & 0o077 == 0
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.database import Session, Turn
 from gateway.errors import UnavailableError
-from gateway.message import Pseudonym, Replay
+from gateway.message import Protection, Pseudonym, Replay
 from gateway.store import dead_letters as module
 from gateway.store import triage
 from gateway.store.dead_letters import StoredDeadLetters
@@ -200,14 +200,26 @@ def test_to_a_queue_that_is_not_configured_nothing_is_sent_again(three):
     desk.close()
 
 
+def whole(body, _own, _beside):
+    """Shown to people without anybody protected."""
+    return body
+
+
+def approved(three, *, by, seen=None):
+    """Approve what is asked now, or another ask that was seen."""
+    return three.operator.approve_discard(
+        [1], by=by, seen=(three.operator.letter(1).fingerprint,) if seen is None else seen
+    )
+
+
 def test_discarding_takes_another_person_and_destroys_the_body(three):
     assert refused(three.operator.ask_discard([1], reason="test data", by=ANNA)) == [""]
     asked = three.operator.letter(1)
     assert (asked.state, asked.asked_by, asked.asked_at) == (State.ASKED, ANNA, three.clock.now())
-    (own,) = three.operator.approve_discard([1], by=f" {ANNA} ")
+    (own,) = approved(three, by=f" {ANNA} ")
     assert (own.state, "another person" in own.refused) == (State.ASKED, True)
     assert three.body(1) == b"body of a"
-    assert refused(three.operator.approve_discard([1], by=BO)) == [""]
+    assert refused(approved(three, by=BO)) == [""]
     assert (three.state(1), three.body(1)) == (State.DISCARDED, b"")
     assert [(one.action, one.by) for one in three.operator.history(1)] == [(Action.ASK, ANNA), (Action.APPROVE, BO)]
     assert three.operator.letter(1).reason == "no_such_case"
@@ -216,7 +228,7 @@ def test_discarding_takes_another_person_and_destroys_the_body(three):
 
 
 def test_what_nobody_asked_for_is_not_discarded(three):
-    assert refused(three.operator.approve_discard([1], by=BO)) == ["nobody asks to discard it, or the ask has lapsed"]
+    assert refused(approved(three, by=BO)) == ["nobody asks to discard it, or the ask has lapsed"]
     assert refused(three.operator.withdraw([1], by=BO)) == ["nobody asks to discard it, or the ask has lapsed"]
     assert three.operator.history(1) == []
 
@@ -234,9 +246,9 @@ def test_an_ask_lapses_after_a_day_and_then_nobody_approves_it(three, clock):
     }
     assert three.operator.letters(state=State.ASKED) == []
     assert three.operator.counts()[FIRST, State.OPEN] == 2
-    assert refused(three.operator.approve_discard([1], by=BO)) == ["nobody asks to discard it, or the ask has lapsed"]
+    assert refused(approved(three, by=BO)) == ["nobody asks to discard it, or the ask has lapsed"]
     assert refused(three.operator.ask_discard([1], reason="still old", by=BO)) == [""]
-    assert refused(three.operator.approve_discard([1], by=ANNA)) == [""]
+    assert refused(approved(three, by=ANNA)) == [""]
     assert [one.action for one in three.operator.history(1)] == [Action.ASK, Action.LAPSE, Action.ASK, Action.APPROVE]
 
 
@@ -248,11 +260,57 @@ def test_a_withdrawn_ask_leaves_the_letter_open(three):
     assert [one.action for one in three.operator.history(1)] == [Action.ASK, Action.WITHDRAW, Action.RETRY]
 
 
+def test_who_approves_approves_the_ask_that_was_seen_and_no_other(three, clock):
+    three.operator.ask_discard([1, 2], reason="test data", by=ANNA)
+    seen = three.operator.letter(1).fingerprint
+    assert seen == three.operator.letter(2).fingerprint, "one ask"
+    clock.pass_(timedelta(minutes=1))
+    three.operator.withdraw([1], by=ANNA)
+    assert three.operator.letter(1).fingerprint is None
+    three.operator.ask_discard([1], reason="nobody wants it", by=ANNA)
+    for others in ((seen,), (), ("0" * 16,)):
+        assert "not the one you name" in refused(approved(three, by=BO, seen=others))[0]
+    assert (three.state(1), three.body(1)) == (State.ASKED, b"body of a")
+    assert refused(three.operator.approve_discard([2], by=BO, seen=(seen,))) == [""]
+    assert refused(approved(three, by=BO)) == [""]
+
+
+def test_a_letter_is_shown_by_what_is_known_now_of_its_person_and_of_whom_else_it_names(three):
+    told = []
+
+    def shown(body, own, beside):
+        told.append((own, beside))
+        return body
+
+    def say(person, protection, rank):
+        session = three.place.open()
+        with session.writing(Turn.JOURNAL):
+            session.execute(
+                "INSERT INTO protections (person, protection, rank, stated_at, revision) VALUES (?, ?, ?, 1, ?)",
+                (person, protection, rank, rank + len(told)),
+            )
+        session.close()
+
+    def read():
+        three.operator.read([1], purpose="fk:Kontroll", by=ANNA, shown=shown)
+        return told[-1]
+
+    three.relay.record([letter("named", related=("p-a", "p-b"))])
+    assert read() == (Protection.UNKNOWN, Protection.UNKNOWN), "no broker tells whom it names"
+    say("p", "ingen", 0)
+    assert read() == (Protection.NONE, Protection.UNKNOWN)
+    three.operator.read([4], purpose="fk:Kontroll", by=ANNA, shown=shown)
+    assert told[-1] == (Protection.NONE, Protection.NONE)
+    say("p-b", "skyddad_folkbokforing", 3)
+    three.operator.read([4], purpose="fk:Kontroll", by=ANNA, shown=shown)
+    assert told[-1] == (Protection.NONE, Protection.SEKRETESSMARKERING)
+
+
 def test_without_a_fit_reason_nothing_is_done(three):
     for reason in ("", " ", f"it was {builders.NUMBERS[0]}", "x" * 201):
         assert refused(three.operator.retry([1], reason=reason, by=ANNA)) == [triage.unfit(reason)]
         assert refused(three.operator.ask_discard([1], reason=reason, by=ANNA)) == [triage.unfit(reason)]
-        assert three.operator.read([1], purpose=reason, by=ANNA) == {}
+        assert three.operator.read([1], purpose=reason, by=ANNA, shown=whole) == {}
     assert (three.state(1), three.operator.history(1), three.outbox.pending(9)) == (State.OPEN, [], [])
 
 
@@ -262,12 +320,15 @@ def test_without_somebody_nothing_is_done(three):
 
 
 def test_reading_a_body_is_written_down(three):
-    assert three.operator.read([1, 2, 77], purpose="fk:Kontroll", by=ANNA) == {1: b"body of a", 2: b"body of b"}
+    assert three.operator.read([1, 2, 77], purpose="fk:Kontroll", by=ANNA, shown=whole) == {
+        1: b"body of a",
+        2: b"body of b",
+    }
     assert [(one.action, one.by, one.reason) for one in three.operator.history(1)] == [
         (Action.READ, ANNA, "fk:Kontroll")
     ]
     three.operator.retry([1], reason="mended", by=ANNA)
-    assert three.operator.read([1], purpose="fk:Kontroll", by=ANNA) == {}
+    assert three.operator.read([1], purpose="fk:Kontroll", by=ANNA, shown=whole) == {}
     assert len(three.operator.history(1)) == 2
 
 
@@ -397,9 +458,9 @@ def test_after_any_history_every_letter_is_where_its_history_says_and_sent_exact
     act = {
         "retry": lambda one, by: desk.retry([one], reason="r", by=by),
         "ask": lambda one, by: desk.ask_discard([one], reason="r", by=by),
-        "approve": lambda one, by: desk.approve_discard([one], by=by),
+        "approve": lambda one, by: desk.approve_discard([one], by=by, seen=(desk.letter(one).fingerprint,)),
         "withdraw": lambda one, by: desk.withdraw([one], by=by),
-        "read": lambda one, by: desk.read([one], purpose="p", by=by),
+        "read": lambda one, by: desk.read([one], purpose="p", by=by, shown=whole),
         "wait": lambda _one, _by: clock.pass_(timedelta(hours=9)),
     }
     for what, one, by in tries:

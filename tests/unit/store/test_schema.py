@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import create_engine
 
-from gateway.sqlite import DRIVER, Error
+from gateway.database import Turn
+from gateway.sqlite import DRIVER, Error, File
 from gateway.store import schema, steps
+from gateway.store.place import DATABASE, SqlitePlace, upgrade_file
+from gateway.store.reviews import StoredReviews
 from tests import builders
 
 _EVERYTHING = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
@@ -76,3 +79,41 @@ def test_what_the_log_stands_on_is_never_changed_or_deleted(kept, statement):
 def test_gallring_may_destroy_keys_and_sealed_rows(kept, statement):
     with kept.writing() as connection:
         assert connection.execute(statement).rowcount > 0
+
+
+def test_reviews_from_before_know_whose_they_are_and_of_a_whole_message_nobody(tmp_path):
+    database = tmp_path / DATABASE
+    database.touch()
+    upgrade_file(database, "0013")
+    file, at = File(database), "2026-11-20T12:00:00.000000Z"
+    with file.writing(Turn.JOURNAL):
+        file.execute("PRAGMA defer_foreign_keys=ON")
+        for position, pseudonym in ((0, "p0"), (1, "p1"), (2, None)):
+            file.execute("INSERT INTO leaves (position, hash, entry) VALUES (?, ?, ?)", (position, b"h", b"e"))
+            file.execute(
+                "INSERT INTO records (position, pseudonym, sealed) VALUES (?, ?, ?)", (position, pseudonym, b"")
+            )
+        for number, kind, record, leaf, state in (
+            (1, "record", 3, 0, "open"),
+            (2, "record", 4, 1, "denied"),
+            (3, "quarantine", None, 2, "open"),
+        ):
+            file.execute(
+                "INSERT INTO reviews (id, kind, record, partner, organisation, contract, information, lagrum, policy, "
+                "reasons, role, four_eyes, balancing, laws, opened_at, expires_at, leaf, state, changed_at) VALUES "
+                "(?, ?, ?, 'p', '', 'c', '', '', '', 'FREE_TEXT', 'jurist', 0, 0, '', ?, ?, ?, ?, ?)",
+                (number, kind, record, at, at, leaf, state, at),
+            )
+        file.execute(
+            "INSERT INTO outbox (id, message, event, type, partition, queues, body) "
+            "VALUES (1, 1, 'e', 't', 'p', 'q', 'b')"
+        )
+    file.close()
+    upgrade_file(database)
+    file = File(database)
+    assert file.execute("SELECT review, record, person, own FROM review_persons").fetchall() == [(1, 3, "p0", 1)]
+    assert file.execute("SELECT related, held FROM outbox").fetchall() == [(None, 0)], "nobody knows whom it names"
+    file.close()
+    reviews = StoredReviews(SqlitePlace(tmp_path), clock=builders.Clock(), protecting="skydd")
+    assert [(one.id, one.role) for one in reviews.reviews()] == [(1, "jurist"), (3, "skydd")]
+    reviews.close()

@@ -15,13 +15,21 @@ ANNA, BO = "anna", "bo"
 
 def standing(state: State, asked_by: str = ANNA) -> Standing:
     asked = state is State.ASKED
-    return Standing(state=state, asked_by=asked_by if asked else None, asked_at=builders.NOON if asked else None)
+    return Standing(
+        state=state,
+        asked_by=asked_by if asked else None,
+        asked_at=builders.NOON if asked else None,
+        asked=SEEN if asked else None,
+    )
+
+
+SEEN = triage.asked(ANNA, "", "test data", "2026-11-20T12:00:00.000000Z")
 
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("state", State)
 def test_an_action_follows_the_table_or_is_refused_with_a_reason(state, action):
-    found = triage.after(standing(state), action, BO)
+    found = triage.after(standing(state), action, BO, (SEEN,))
     expected = TRANSITIONS.get((state, action))
     assert found == expected if expected else isinstance(found, str) and not isinstance(found, State) and found
 
@@ -41,8 +49,10 @@ def test_every_state_can_be_reached_and_every_letter_can_be_judged():
 
 
 def test_only_another_person_approves():
-    assert triage.after(standing(State.ASKED), Action.APPROVE, BO) is State.DISCARDED
-    assert "another person" in triage.after(standing(State.ASKED), Action.APPROVE, ANNA)
+    assert triage.after(standing(State.ASKED), Action.APPROVE, BO, (SEEN,)) is State.DISCARDED
+    assert "another person" in triage.after(standing(State.ASKED), Action.APPROVE, ANNA, (SEEN,))
+    for other in ((), (SEEN[::-1],)):
+        assert "not the one you name" in triage.after(standing(State.ASKED), Action.APPROVE, BO, other)
 
 
 def test_an_ask_lapses_after_a_day():
@@ -59,7 +69,7 @@ def test_whatever_is_tried_nobody_discards_alone_and_nothing_leaves_a_judged_sta
     """The asker is whoever asked last; discarding takes two, and a letter is sent or discarded at most once."""
     now, asker, ends = State.OPEN, None, 0
     for action, by in tries:
-        found = triage.after(standing(now, asker or ""), action, by)
+        found = triage.after(standing(now, asker or ""), action, by, (SEEN,))
         if not isinstance(found, State):
             continue
         assert now not in JUDGED

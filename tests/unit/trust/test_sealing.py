@@ -53,6 +53,37 @@ def test_every_message_has_a_data_key_of_its_own_and_every_part_a_nonce_of_its_o
     assert len({part[:12] for part in (first.evidence, *first.records)}) == 1 + len(LEAVES)
 
 
+def test_what_a_former_key_sealed_opens_still_and_nothing_new_is_sealed_under_it():
+    old, new = sealer(), Sealer("2027-1", KEY[::-1], os.urandom, former={"2026-1": KEY})
+    sealed = old.seal(b"evidence", LEAVES)
+    assert new.open(sealed, hashes(LEAVES)) == old.open(sealed, hashes(LEAVES))
+    again = new.seal(b"evidence", LEAVES)
+    assert again.key_id == "2027-1"
+    with pytest.raises(IntegrityError, match=r"sealed under key 2027-1, and here are 2026-1: .*sealing_former"):
+        old.open(again, hashes(LEAVES))
+
+
+def test_a_former_key_by_the_name_of_another_opens_nothing():
+    sealed = sealer().seal(b"evidence", LEAVES)
+    wrong = Sealer("2027-1", KEY, os.urandom, former={"2026-1": KEY[::-1]})
+    with pytest.raises(IntegrityError, match="data key"):
+        wrong.open(sealed, hashes(LEAVES))
+    with pytest.raises(IntegrityError, match="data key"):
+        Sealer("2027-1", KEY, os.urandom).open(replace(sealed, key_id="2027-1"), hashes(LEAVES))
+
+
+def test_a_former_key_of_another_length_is_refused_by_its_setting():
+    with pytest.raises(ConfigError, match=r"keys\.sealing_former: holds 16 bytes"):
+        Sealer("2027-1", KEY, os.urandom, former={"2026-1": KEY[:16]})
+
+
+def test_the_key_that_seals_may_stand_among_the_former_ones_too():
+    both = Sealer("2026-1", KEY, os.urandom, former={"2026-1": KEY, "2027-1": KEY[::-1]})
+    assert both.open(sealer().seal(b"x", LEAVES), hashes(LEAVES)).evidence == b"x"
+    ahead = Sealer("2027-1", KEY[::-1], os.urandom)  # on a machine that has been told first
+    assert both.open(ahead.seal(b"x", LEAVES), hashes(LEAVES)).evidence == b"x"
+
+
 def test_randomness_is_asked_once_for_key_and_nonce():
     asked = []
 
@@ -186,3 +217,25 @@ def test_evidence_that_was_blanked_or_added_breaks_the_seal_of_the_records():
         with pytest.raises(IntegrityError):
             sealer().open(broken, hashes(LEAVES))
     assert sealer().open(without, hashes(LEAVES)).evidence == b""
+
+
+def test_records_whose_evidence_a_rule_has_destroyed_open_as_before_and_blanking_alone_still_shows():
+    sealed = sealer().seal(b"evidence", LEAVES)
+    gone = replace(sealed, evidence=b"")
+    with pytest.raises(IntegrityError, match="record 1"):
+        sealer().open(gone, hashes(LEAVES))
+    opened = sealer().open(replace(gone, emptied=True), hashes(LEAVES))
+    assert opened.evidence == b""
+    assert opened.records == tuple((one.salt, one.record) for one in LEAVES)
+
+
+def test_a_record_that_a_rule_has_destroyed_is_empty_and_the_others_open():
+    sealed = sealer().seal(b"evidence", LEAVES)
+    left = replace(sealed, evidence=b"", records=(sealed.records[0], b"", sealed.records[2]))
+    opened = sealer().open(replace(left, emptied=True), hashes(LEAVES))
+    assert [record for _, record in opened.records] == [LEAVES[0].record, b"", LEAVES[2].record]
+    with pytest.raises(IntegrityError):
+        sealer().open(left, hashes(LEAVES))
+    moved = replace(left, emptied=True, records=(sealed.records[1], b"", sealed.records[2]))
+    with pytest.raises(IntegrityError):
+        sealer().open(moved, hashes(LEAVES))

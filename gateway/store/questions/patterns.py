@@ -1,0 +1,171 @@
+"""What many leaves show together: Q5, Q7, Q20."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import Final
+
+from gateway.database import Row, Session, instant, written
+from gateway.store.questions.asking import FIRST, PERIOD, Terms, filtered, paged, sorted_page
+from gateway.store.questions.question import Answer, Asked, Parameter, Question, Shape, WrongQuestion
+
+_DAY: Final = 10
+_LENGTHS: Final = {"hour": 13, "day": _DAY}
+"""Characters of a time that are its hour, and its day."""
+_WHO: Final = "coalesce(f.asker, f.partner || ' ' || coalesce(f.contract, ''))"
+STRETCH = 200_000
+"""Leaves that are counted for one page."""
+
+
+def _repeated(asked: Asked) -> Answer:
+    join, least = asked.session.join, asked.whole("least")
+    terms = Terms().add("f.kind = 'intent'").equal(asked, asker="f.asker").within(asked)
+    grouped = (
+        "SELECT count(*) AS times, max(t.position) AS last, r.pseudonym AS whose, f.asker AS asker, "  # noqa: S608
+        "min(t.at) AS first, max(t.at) AS latest, count(DISTINCT t.case_key) AS cases "
+        "FROM (SELECT pseudonym FROM dispatches WHERE intent IS NOT NULL GROUP BY pseudonym HAVING count(*) >= ?) o "
+        f"{join} records r ON r.pseudonym = o.pseudonym {join} trail t ON t.position = r.position "
+        f"{join} flows f ON f.id = t.flow WHERE {terms.sql} "
+        "GROUP BY r.pseudonym, f.asker HAVING count(*) >= ?"
+    )
+    times, last = asked.page.after or (2**62, 2**62)
+    rows = asked.session.execute(
+        "SELECT g.times, g.last, g.whose, g.asker, g.times, g.cases, g.first, g.latest "  # noqa: S608
+        f"FROM ({grouped}) g WHERE (g.times, g.last) < (?, ?) ORDER BY g.times DESC, g.last DESC LIMIT ?",
+        (least, *terms.values, least, times, last, asked.page.limit + 1),
+    ).fetchall()
+    return paged(asked, rows, keys=2)
+
+
+def _tried_again(asked: Asked) -> Answer:
+    within = timedelta(minutes=asked.whole("minutes"))
+
+    def soon(row: Row) -> bool:
+        return instant(row[4]) - instant(row[3]) <= within
+
+    return filtered(asked, _denied_then_permitted, soon, keys=3)
+
+
+def _denied_then_permitted(asked: Asked) -> list[Row]:
+    join = asked.session.join
+    terms = Terms().within(asked, "d.at")
+    return asked.session.execute(
+        "SELECT d.at, d.position, p.position, d.at, p.at, r.pseudonym, df.asker, df.reasons, df.purposes, pf.purposes, "  # noqa: S608
+        "CASE WHEN coalesce(d.case_key, '') = coalesce(p.case_key, '') THEN 0 ELSE 1 END, pf.partner, p.reference "
+        f"FROM trail d {join} flows df ON df.id = d.flow {join} records r ON r.position = d.position "
+        f"{join} records s ON s.pseudonym = r.pseudonym AND s.position > d.position "
+        f"{join} trail p ON p.position = s.position {join} flows pf ON pf.id = p.flow "
+        "WHERE d.flow IN (SELECT f.id FROM flows f WHERE f.kind = 'decision' AND f.direction = 'out' AND "
+        f"f.outcome = 'DENY') AND {terms.sql} AND pf.kind = 'intent' AND p.at >= d.at "
+        "AND (pf.purposes <> df.purposes OR coalesce(d.case_key, '') <> coalesce(p.case_key, '')) "
+        "AND (d.at, d.position, p.position) > (?, ?, ?) ORDER BY d.at, d.position, p.position LIMIT ?",
+        (*terms.values, *(asked.page.after or (*FIRST, -1)), asked.page.limit + 1),
+    ).fetchall()
+
+
+def _bulk(asked: Asked) -> Answer:
+    """Answer a stretch of whole hours or days at a time, with about so many leaves in it."""
+    least, length = asked.whole("least"), _LENGTHS.get(asked.text("per") or "")
+    if length is None:
+        raise WrongQuestion("per is hour or day")
+    span = str(asked.page.after[0]) if asked.page.after else ""
+    end = _beyond(asked.session, max(span, (asked.text("since") or "")[:length]), length)
+    terms = Terms().within(asked).add("t.at >= ?", span)
+    if end is not None:
+        terms.add("t.at < ?", end)
+    rows = asked.session.execute(
+        f"SELECT g.span, {_WHO}, f.direction, sum(g.times) FROM (SELECT t.flow AS flow, "  # noqa: S608
+        f"substr(t.at, 1, {length}) AS span, count(*) AS times FROM trail t "
+        "WHERE t.flow IN (SELECT h.id FROM flows h WHERE h.kind IN ('intent', 'decision')) "
+        f"AND {terms.sql} GROUP BY t.flow, substr(t.at, 1, {length})) g JOIN flows f ON f.id = g.flow "
+        f"GROUP BY g.span, {_WHO}, f.direction HAVING sum(g.times) >= ?",
+        (*terms.values, least),
+    ).fetchall()
+    found = [((str(one[0]), str(one[1])), (one[1], one[2], one[0], int(one[3]))) for one in rows]
+    answer = sorted_page(asked, found)
+    return answer if answer.more is not None or end is None else Answer(rows=answer.rows, more=(end, ""))
+
+
+def _beyond(session: Session, span: str, length: int) -> str | None:
+    """Return with which hour or day the next stretch begins, after about `STRETCH` leaves; None: there is no more.
+
+    Positions go with time, nearly: good enough to cut by, as the cut is a time.
+    """
+    low, high = 0, int(session.execute("SELECT coalesce(max(position), -1) + 1 FROM trail").fetchone()[0])
+    last = high
+    while low < high:
+        middle = (low + high) // 2
+        if (_at(session, middle) or "") < span:
+            low = middle + 1
+        else:
+            high = middle
+    at = None if low + STRETCH >= last else _at(session, low + STRETCH)
+    if at is None:
+        return None
+    begins = span or (_at(session, low) or "")[:length]
+    return at[:length] if at[:length] > begins else _next(begins, length)
+
+
+def _at(session: Session, position: int) -> str | None:
+    """Return when the next leaf was that has a trail."""
+    row = session.execute("SELECT at FROM trail WHERE position >= ? ORDER BY position LIMIT 1", (position,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _next(span: str, length: int) -> str:
+    """Return the hour or day after one."""
+    step = timedelta(days=1) if length == _DAY else timedelta(hours=1)
+    return written(instant(span).replace(tzinfo=UTC) + step)[:length]
+
+
+QUESTIONS = (
+    Question(
+        id="Q5",
+        title="Upprepade sökningar på samma person",
+        tells="Personer (pseudonym) som ett av våra system frågat om eller sänt om minst så många gånger, i "
+        "hur många ärenden, "
+        "första och sista gången (JO 370-1999: 24 gånger på en person).",
+        silent="Att något upprepats säger inte att det var fel. Vilken handläggare som satt bakom vet systemet.",
+        columns=("person", "asker", "times", "cases", "first", "last"),
+        parameters=(
+            Parameter(name="least", help="Minsta antal.", shape=Shape.WHOLE, default=10),
+            Parameter(name="asker", help="Bara detta system."),
+            *PERIOD,
+        ),
+        answer=_repeated,
+    ),
+    Question(
+        id="Q7",
+        title="Nekad, och tillåten strax därpå med annat ändamål eller ärende",
+        tells="Varje par: ett utskick om en person som rätten nekade, och ett som tilläts om samma person "
+        "inom så många "
+        "minuter, med ett annat ändamål eller ett annat ärende.",
+        silent="Inte om ändringen var en rättelse eller ett kringgående: det bedömer en människa.",
+        columns=(
+            "denied", "permitted", "person", "asker", "reasons", "purpose_before", "purpose_after",
+            "other_case", "partner",
+            "reference",
+        ),
+        parameters=(
+            Parameter(name="minutes", help="Längst tid emellan.", shape=Shape.WHOLE, default=60),
+            *PERIOD,
+        ),
+        answer=_tried_again,
+    ),
+    Question(
+        id="Q20",
+        title="Många personer på kort tid",
+        tells="System som sänt eller frågat, och partners som sänt, minst så många gånger inom en timme "
+        "(eller dygn), UTC: "
+        "det som i verkan är massuttag.",
+        silent="Räknar poster, en person kan vara flera. Vad som är många beror på verksamheten: sätt "
+        "gränsen därefter.",
+        columns=("who", "direction", "span", "times"),
+        parameters=(
+            Parameter(name="least", help="Minsta antal.", shape=Shape.WHOLE, default=1000),
+            Parameter(name="per", help="hour eller day.", default="hour"),
+            *PERIOD,
+        ),
+        answer=_bulk,
+    ),
+)  # fmt: skip
