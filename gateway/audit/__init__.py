@@ -9,5 +9,9 @@ ones of transparency logs, so that verifiers written by others read them:
     note         a text with Ed25519 signatures                       C2SP signed-note
     checkpoint   size and root of the log, as a note                  C2SP tlog-checkpoint
     proof        one leaf's place in the log, as a file               C2SP tlog-proof
-    verify       a whole log, computed again
+    verify       a whole log, computed again; `static` from its files, `naive` once more and alone
+    cosignature  what witnesses sign; `policy` which of them are enough   C2SP tlog-cosignature, tlog-policy
+    stamp        when an authority saw a checkpoint                       RFC 3161
+    trail        what may be known of a leaf unopened
+    evidence     leaves with all that proves them, as files
 """

@@ -18,9 +18,7 @@ from gateway.errors import IntegrityError
 
 if TYPE_CHECKING:
     from gateway.config import Configuration
-    from gateway.message import Sealed
     from gateway.store.dispatch_views import DispatchViews
-    from gateway.store.views import Entry
     from gateway.trust.sealing import Sealer
 
 
@@ -46,33 +44,10 @@ def answer(views: DispatchViews, sealer: Sealer, position: int) -> Mapping[str, 
     Raises:
         IntegrityError: the record cannot be opened, or is not the one that the entry commits to.
     """
-    entry = views.at(position)
-    found = None if entry is None else _sealed(views, entry)
-    if entry is None or found is None:
-        return None
-    sealed, entries = found
-    records = sealer.open(sealed, [one.hash for one in entries]).records
-    salt, record = records[[one.position for one in entries].index(position)]
-    if not record:
-        return None
-    leaf.check(entry.entry, salt=salt, record=record)
-    return _told(_read(record))
+    from gateway.wiring.unsealing import Unsealing  # noqa: PLC0415  # drivers
 
-
-def _sealed(views: DispatchViews, entry: Entry) -> tuple[Sealed, list[Entry]] | None:
-    """Return the seal that holds the leaf's record, and the leaves that it spans; None after gallring."""
-    if entry.message is not None:
-        sealed = views.sealed_message(entry.message)
-        return None if sealed is None else (sealed, list(views.leaves(entry.message)))
-    if entry.refusal is not None:
-        sealed = views.sealed_refusal(entry.refusal)
-        return None if sealed is None else (sealed, list(views.refused_leaves(entry.refusal)))
-    dispatch = None if entry.dispatch is None else views.of_number(entry.dispatch)
-    for step in () if dispatch is None else views.sealed(dispatch):
-        if any(one.position == entry.position for one in step.leaves):
-            return step.sealed, list(step.leaves)
-    reviewed = views.sealed_review(entry.position)
-    return None if reviewed is None else (reviewed, [entry])
+    found = Unsealing(views, sealer).leaf(position)
+    return None if found is None or found.record is None else _told(_read(found.record))
 
 
 def _read(record: bytes) -> Mapping[str, Any]:

@@ -23,5 +23,9 @@ dead_letters   events that no consumer could take, until somebody judges them; t
 lease          one of many processes does a thing
 integrator     leaves into the tree, a signed checkpoint about every second
 guard          a log that is absent, shorter or other than it was is not served
+readings       who reads the log, written down first, in a log of its own; log says what both logs have in common
+tracing        the trail held to the records, and made again; trails its rows; questions what is asked of it
+published      the log as anybody may have it; export the same as files
+cosignatures   what witnesses signed, and which checkpoint is shown; stamps the days; vouching both, for evidence
 views          what operators and auditors ask, read only; dispatch_views the same of the way out
 """

@@ -4,7 +4,8 @@
     drivers      SQLite or PostgreSQL, embedded queues or RabbitMQ, as `data/services.toml` says
     intake       a front with its rules and its journal; `Keeper` renews the rules        each worker has one
     background   integrator, relay, collector, dispatcher, releaser: one of each works for a store, by lease
-    gallring     destroys what has been kept long enough, likewise
+    gallring     destroys what has been kept long enough, likewise; witnessing and stamping have others sign for the log
+    unsealing    leaves opened, for those who have said why; evidence makes packages of them
 
 With one worker intake and background are in one process; with more, the parent has the background and the workers the
 intakes; with `--role` each may be a process, or a machine, of its own. Revocation lists, keys and certificates are read

@@ -67,6 +67,8 @@ class Unsealing:
                 return None
             for seal in self._seals(entry):
                 self._open(seal)
+            if position not in self._known and (apart := self._views.sealed_apart(position)) is not None:
+                self._open(_Seal(sealed=apart, entries=[entry], original="", file=""))
             self._known.setdefault(position, Unsealed(entry=entry, salt=None, record=None, original=None))
         return self._known[position]
 
@@ -79,9 +81,13 @@ class Unsealing:
         opened = self._sealer.open(seal.sealed, [one.hash for one in seal.entries])
         if opened.evidence and seal.file:
             self._originals.setdefault(seal.original, {})[seal.file] = opened.evidence
+        original = seal.original or None
         for entry, (salt, record) in zip(seal.entries, opened.records, strict=True):
+            if not record:  # destroyed, while others under the same key are not
+                self._known[entry.position] = Unsealed(entry=entry, salt=None, record=None, original=original)
+                continue
             leaf.check(entry.entry, salt=salt, record=record)
-            self._known[entry.position] = Unsealed(entry=entry, salt=salt, record=record, original=seal.original)
+            self._known[entry.position] = Unsealed(entry=entry, salt=salt, record=record, original=original)
 
     def _seals(self, entry: Entry) -> Iterator[_Seal]:
         """Return what is sealed with a leaf, and with what else happened to the same dispatch."""
@@ -96,8 +102,6 @@ class Unsealing:
             for step in views.sealed(dispatch):
                 file = f"{step.step:03}-{step.name}{_ENDINGS.get(step.name, '.bin')}" if step.name else ""
                 yield from _seal(step.sealed, step.leaves, f"dispatch-{entry.dispatch}", file)
-        else:
-            yield from _seal(views.sealed_apart(entry.position), [entry], "", "")
 
 
 _ENDINGS = {"command": ".json", "payload": ".json", "envelope": ".xml", "answer": ".xml"}

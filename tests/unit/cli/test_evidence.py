@@ -155,3 +155,18 @@ def test_nothing_is_written_over(installation, tmp_path):
 def test_what_is_written_is_the_readers_alone(installation, tmp_path):
     assert made(installation, tmp_path / "p.zip", "--message-id", installation.message_id).exit_code == 0
     assert (tmp_path / "p.zip").stat().st_mode & 0o077 == 0
+
+
+def test_of_a_message_whose_records_are_destroyed_one_by_one_the_others_are_still_shown(installation, key, tmp_path):
+    session = store(installation)
+    session.execute("PRAGMA foreign_keys=OFF")
+    session.execute("UPDATE evidence SET sealed = x''")
+    session.execute("DELETE FROM records WHERE position = 3")
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 5  # by no rule
+    session.execute("INSERT INTO gallrade (data, first, last, gallring) VALUES ('evidence', 1, 1, 1)")
+    session.close()
+    result = made(installation, tmp_path / "p", "--message-id", installation.message_id)
+    assert result.exit_code == 0, result.output
+    files = proven(tmp_path / "p", key)
+    records = [one["record"] for one in json.loads(files["index.json"])]
+    assert records == ["records/2.json", "gallrad", "records/4.json"]
