@@ -4,7 +4,8 @@ One integrator of a log at a time, by lease. A step:
 
 1. Hold the lease.
 2. Take up the tree at the last checkpoint, if another process or an error has moved us from it: the stored tiles must
-   give the root that was signed.
+   give the root that was signed. We may hold the lease no more, and its holder go on just then: so the anchor is read
+   before the store, and the store at one moment.
 3. Read the leaves after it. They are immutable and without gaps, so this needs no lock.
 4. Append them, and fill tiles.
 5. Sign. Nobody has seen this checkpoint yet: should we die here, the next one is longer, never another of this size
@@ -102,7 +103,8 @@ class Integrator:
             interval: Between checkpoints.
             ttl: Of the lease.
             alarm: Told every error of the thread; after an IntegrityError the thread has ended.
-            faults: Told each point of a step (`sign`, `tiles`, `commit`, `committed`, `anchored`); tests fail there.
+            faults: Told each point of a step (`anchor`, `last`, `sign`, `tiles`, `commit`, `committed`, `anchored`); tests
+                fail there.
         """
         self._session = place.open()
         self._which = log
@@ -117,7 +119,6 @@ class Integrator:
         self._fault = faults
         self._edge: _Edge | None = None
         self._more = False
-        self._anchored = -1
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=log.lease, daemon=True)
 
@@ -159,7 +160,7 @@ class Integrator:
         # 2. The tree at the last checkpoint.
         last = self._log.last()
         if self._edge is None or self._edge.frontier.size != last.size:
-            self._edge = self._take_up(last)
+            last, self._edge = self._take_up()
         # 3. Leaves after it.
         leaves = self._log.leaves(last.size, BATCH)
         self._more = len(leaves) == BATCH
@@ -180,32 +181,33 @@ class Integrator:
             return None
         self._fault("committed")
         # 7. The anchor.
-        self._write_anchor(grown.size, signed)
+        self._write_anchor(signed)
         self._fault("anchored")
         return grown
 
-    def _take_up(self, last: Signed) -> _Edge:
-        found = checkpoint.verify(last.note, self._signer.key)
-        if (found.size, found.root) != (last.size, last.root):
-            raise IntegrityError(f"the checkpoint stored for {last.size} leaves is one for {found.size}")
-        edge = _Edge(last, self._log)
-        if self._anchored != last.size:  # shorter after a crash; longer, if a server has lost commits
-            self._renew_anchor(last)
-        return edge
-
-    def _renew_anchor(self, last: Signed) -> None:
+    def _take_up(self) -> tuple[Signed, _Edge]:
         anchored = checkpoint.verify(anchor.read(self._anchor), self._signer.key)
-        if anchored.size > last.size:
+        self._fault("anchor")
+        with self._session.reading():
+            last = self._log.last()
+            self._fault("last")
+            found = checkpoint.verify(last.note, self._signer.key)
+            if (found.size, found.root) != (last.size, last.root):
+                raise IntegrityError(f"the checkpoint stored for {last.size} leaves is one for {found.size}")
+            edge = _Edge(last, self._log)
+            self._agree(anchored, last)
+        if anchored.size < last.size:  # after a crash
+            self._write_anchor(last.note)
+        return last, edge
+
+    def _agree(self, anchored: checkpoint.Checkpoint, last: Signed) -> None:
+        if anchored.size > last.size:  # a server has lost commits
             raise IntegrityError(f"the {self._which.name} was signed at {anchored.size} leaves and has {last.size}")
         if tree.root(anchored.size, self._log.nodes()) != anchored.root:
             raise IntegrityError(f"the stored tree does not have the root signed for {anchored.size} leaves")
-        if anchored.size < last.size:
-            self._write_anchor(last.size, last.note)
-        self._anchored = last.size
 
-    def _write_anchor(self, size: int, signed: bytes) -> None:
+    def _write_anchor(self, signed: bytes) -> None:
         anchor.write(self._anchor, signed)
-        self._anchored = size
 
     def _commit(
         self, last: Signed, grown: checkpoint.Checkpoint, signed: bytes, changed: list[tuple[int, int, bytes]]

@@ -15,7 +15,7 @@ from gateway.store.views import Views
 from tests import builders
 
 KEY = builders.signer().key
-POINTS = ("sign", "tiles", "commit", "committed", "anchored")
+POINTS = ("anchor", "last", "sign", "tiles", "commit", "committed", "anchored")
 
 
 def accept(store, clock, first: int, count: int, records: int = 1) -> None:
@@ -102,6 +102,29 @@ def test_a_holder_that_was_overtaken_inside_a_step_writes_nothing(store, clock):
     one.stop()
     another.stop()
     assert Views(store).verify_log(KEY).checkpoints == 2
+
+
+@pytest.mark.parametrize("point", ["anchor", "last"])
+def test_a_holder_that_is_overtaken_while_it_takes_up_the_tree_raises_no_alarm(store, clock, point):
+    ttl = timedelta(seconds=10)
+    another = builders.integrator(store, clock, holder="another", ttl=ttl)
+
+    def overtaken(at: str) -> None:
+        if at == point:
+            clock.pass_(ttl)
+            assert another.step().size == 5
+
+    accept(store, clock, 0, 3)
+    assert builders.integrate(store, clock).size == 3
+    accept(store, clock, 3, 2)
+    one = builders.integrator(store, clock, holder="one", ttl=ttl, faults=overtaken)
+    assert one.step() is None
+    accept(store, clock, 5, 1)
+    assert another.step().size == 6
+    one.stop()
+    another.stop()
+    assert anchored(store) == 6
+    Views(store).verify_log(KEY)
 
 
 @pytest.mark.parametrize("point", POINTS)
