@@ -7,7 +7,7 @@ QUICK := --ignore tests/integration
 FAST := $(TESTS) 2 -m "not services" $(QUICK)
 # What needs servers mostly waits for them. In tests/integration a file shares its scene and stays with one process; which
 # goes first is said there.
-REAL := $(TESTS) 5
+REAL := $(TESTS) 8
 
 .PHONY: help demo serve test test-embedded lint bench bench-outage bench-log soak contracts
 help: ## this list
@@ -27,7 +27,7 @@ serve: .venv/run ## the demo's gateway, left running on loopback
 
 test: .venv/dev ## every test, the fast ones first; RabbitMQ and PostgreSQL are started for it
 	ops/dev/tools
-	ops/dev/services run sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) --dist loadfile --no-loadscope-reorder tests/integration'
+	ops/dev/services run --quick sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) --dist loadfile --no-loadscope-reorder tests/integration'
 
 test-embedded: .venv/dev ## the quick half: without servers; says which tests it did not run
 	ops/dev/tools

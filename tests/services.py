@@ -94,7 +94,7 @@ class Found:
 
         It is not dropped: that costs a checkpoint of the whole server for each. `sweep` does it, some hours later.
         """
-        name = f"test_{int(time.time()):x}_{secrets.token_hex(6)}"
+        name = _named()
         with self.superuser() as connection:
             connection.execute("SELECT pg_advisory_lock(1)")  # until this connection ends: one makes the first
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (template,)).fetchone()
@@ -125,19 +125,19 @@ class Found:
 
     @contextmanager
     def database(self, *, port: int | None = None) -> Iterator[PostgreSQL]:
-        """Make an empty database that belongs to `gateway_owner`, and drop it afterwards, whoever is connected.
+        """Make an empty database that belongs to `gateway_owner`; afterwards nobody is connected. `sweep` drops it.
 
         `port`: where to connect to, if that is not the server itself but a proxy before it.
         """
-        name = f"test_{secrets.token_hex(8)}"
-        dropped = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+        name = _named()
         with self.superuser() as connection:
             postgresql.create_database(connection, name)
         try:
             yield self._at(name, port)
         finally:
             with self.superuser() as connection:
-                connection.execute(dropped)
+                ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+                connection.execute(ended, (name,))
 
     @contextmanager
     def virtual_host(self, queues: Sequence[Queue], *, port: int | None = None) -> Iterator[RabbitMQ]:
@@ -171,6 +171,10 @@ class Found:
             management=f"https://127.0.0.1:{node.management_tls}",
             accounts=Accounts(**accounts, monitor=monitor),
         )
+
+
+def _named() -> str:
+    return f"test_{int(time.time()):x}_{secrets.token_hex(6)}"
 
 
 @contextmanager

@@ -270,7 +270,7 @@ def _shake_hands(link: ssl.SSLSocket, until: float, settle: float) -> None:
     try:
         link.settimeout(max(0.001, until - time.monotonic()))
         link.do_handshake()
-    except ssl.SSLEOFError as error:
+    except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError) as error:
         raise _unreachable(f"TLS: {reason(error)}") from None
     except ssl.SSLError as error:
         raise _untrusted(reason(error)) from None

@@ -6,9 +6,10 @@ from tests import calling
 from tests.integration import stage as stages
 
 LONGEST = (
-    "test_cluster", "test_soak", "test_demo", "test_drills_restore", "test_drills_database", "test_roles",
-    "test_rabbitmq_faults", "test_front_workers", "test_drills_broker", "test_far_sides_pairs", "test_drills_keys",
-    "test_outage", "test_consume",
+    "test_cluster", "test_drills_restore", "test_crash_journal", "test_soak", "test_drills_database", "test_demo",
+    "test_postgresql_copy", "test_consume", "test_rabbitmq_faults", "test_roles", "test_front_workers", "test_mailbox",
+    "test_crash_gallring", "test_crash_dispatches", "test_law", "test_drills_broker", "test_drills_keys",
+    "test_postgresql_roles", "test_outage",
 )  # fmt: skip
 """Files that take a minute or more by themselves: begun last, everybody would wait for them."""
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from ops.dev.servers import lifecycle, state
+from ops.dev.servers import lifecycle, postgresql, state
 from ops.dev.servers.lifecycle import NAMES
 from ops.dev.servers.processes import ServerError
 
@@ -44,7 +44,7 @@ def _do(asked: argparse.Namespace, folder: Path) -> int:
         case "status":
             return _status(folder, names)
         case "run":
-            return _run(folder, names, asked.program)
+            return _run(folder, names, asked.program, quick=asked.quick)
         case "restart" | "down":
             getattr(lifecycle, asked.command)(folder, asked.server, kill=asked.kill)
         case _:
@@ -70,11 +70,13 @@ def _status(folder: Path, names: tuple[lifecycle.Name, ...]) -> int:
     return 0 if set(names) <= set(up) else _FAILED
 
 
-def _run(folder: Path, names: tuple[lifecycle.Name, ...], program: list[str]) -> int:
+def _run(folder: Path, names: tuple[lifecycle.Name, ...], program: list[str], *, quick: bool) -> int:
     """Run a program with the servers, and stop those that were not running before."""
     started: tuple[lifecycle.Name, ...] = ()
     try:
         started = _start(folder, names)
+        if quick and "postgresql" in started:
+            postgresql.hasten(folder)
         return subprocess.run(program, env=os.environ | {"GATEWAY_SERVICES": str(folder)}, check=False).returncode
     finally:
         if started:
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--only", choices=NAMES, default=argparse.SUPPRESS)
         one.add_argument("--folder", type=Path, default=argparse.SUPPRESS)
     run = commands.add_parser("run", help="run a program with them; stop what this started")
+    run.add_argument("--quick", action="store_true", help="PostgreSQL waits for no disk: for what is thrown away")
     run.add_argument("program", nargs=argparse.REMAINDER)
     for name, told in (
         ("restart", "stop one and start it again: same ports, same data"),
