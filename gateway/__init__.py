@@ -20,6 +20,7 @@ the way out. Every other package is one room:
     sqlite postgresql the two that keep it                         services   servers in the place of embedded drivers
     backoff swedish   pauses that double; Swedish days and hours   sources    where keys are: file, credential, token
     review            what waits for a person, and who answers     trail      what may be known of a leaf unopened
+    inquiries         what can be wrong with a question at a door
     witness           a program of others: signs that it saw the log grow
 
 Glossary (one word per thing):
@@ -46,6 +47,14 @@ Glossary (one word per thing):
     trail       what is told of a leaf without opening it       reading    somebody asked the log, written down first
     witness     signs that it saw the log grow                  quorum     the witnesses that a checkpoint must have
     hold        what gallring must leave for now                package    leaves of the log with all that proves them
+    gap         what must be there and is not; grave where      promise    what a receipt of ours says that we have
+                what was kept is gone
+    extract     registerutdrag: who got what about a person     exemption  undantag: what it holds back for a time
+    door        a listener beside the front's, for few who      portal     a system that citizens ask through
+                are named by certificate
+    draw        the cases of a month for the recurring control  lot        by which a leaf is drawn, from a seed
+    mark        what a reviewer found of a case                 sign       what of a receipt cannot be made again
+    run         leaves that are indexed together                bucket     those of a run that begin with the same byte
 """
 
 __version__ = "0.1.0"

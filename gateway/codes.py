@@ -29,6 +29,8 @@ class Step(StrEnum):
     """an attempt is made,"""
     ANSWER = "answer"
     """what came back is judged."""
+    ASK = "ask"
+    """The log is asked, at a listener of its own."""
 
 
 class Mender(StrEnum):

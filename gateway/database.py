@@ -37,6 +37,10 @@ class Turn(StrEnum):
     """Numbers commands, dispatches, instructions and pauses; makes transitions that have neither leaf nor event."""
     READINGS = "readings"
     """Numbers the log of readings: nobody who reads keeps a message waiting."""
+    TRUST = "trust"
+    """Keeps what signatures are judged by."""
+    CONTROL = "control"
+    """Draws for the recurring control, and marks what was drawn."""
 
 
 class Rows(Protocol):

@@ -58,6 +58,8 @@ class Happened(StrEnum):
     RELOAD_REFUSED = "configuration.refused"
     REVOCATION_READ = "revocation.read"
     KEYS_READ = "keys.read"
+    TRUST_KEPT = "trust.kept"
+    """Revocation lists, or certificates of ours, are used for the first time."""
     """Keys, or certificates that we show."""
     BROKER_READY = "broker.ready"
     BROKER_LOST = "broker.lost"
@@ -98,6 +100,9 @@ class Happened(StrEnum):
     """Something was destroyed by a rule."""
     GALLRING_REFUSED = "gallring.refused"
     """Something is due by a rule that is not verified, and stays."""
+    QUESTION_ANSWERED = "question.answered"
+    """Who asked, and about whom, is in the log of readings, which operators do not read."""
+    QUESTION_REFUSED = "question.refused"
     INTEGRITY = "integrity"
     FAULT = "fault"
     LIBRARY = "library"
@@ -158,6 +163,7 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.RELOAD_REFUSED: Row("error", {"detail": Shape.TEXT}),
     Happened.REVOCATION_READ: Row("info", {}),
     Happened.KEYS_READ: Row("info", {}),
+    Happened.TRUST_KEPT: Row("info", {}),
     Happened.BROKER_READY: Row("info", {"link": Shape.TEXT}),
     Happened.BROKER_LOST: Row("warning", {"link": Shape.TEXT, "why": Shape.NAME}),
     Happened.BROKER_BLOCKED: Row("warning", {"link": Shape.TEXT}),
@@ -191,6 +197,8 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.STAMP_FAILED: Row("error", _LOG | {"day": Shape.TEXT, "detail": Shape.TEXT, "late": Shape.NUMBER}),
     Happened.GALLRAD: Row("info", {"rule": Shape.ADDRESS, "count": Shape.NUMBER}),
     Happened.GALLRING_REFUSED: Row("error", {"rule": Shape.ADDRESS, "count": Shape.NUMBER}),
+    Happened.QUESTION_ANSWERED: Row("info", {"question": Shape.NAME, "records": Shape.NUMBER, "ms": Shape.NUMBER}),
+    Happened.QUESTION_REFUSED: Row("warning", {"code": Shape.CODE, "step": Shape.WORD}),
     Happened.INTEGRITY: Row("critical", {"code": Shape.CODE, "detail": Shape.TEXT}),
     Happened.FAULT: Row("error", _WHERE),
     Happened.LIBRARY: Row("warning", _WHERE | {"logger": Shape.NAME, "text": Shape.TEXT}),

@@ -465,6 +465,21 @@ class Accepted:
     leaves: tuple[LeafHash, ...]
     repeated: bool
     """True when the same message had been accepted before: these are then the first acceptance's facts."""
+    number: int | None = None
+    """The message's, in the store; None where that keeps none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What of a receipt cannot be composed again from the facts of the acceptance: that it was signed."""
+
+    message: int | None
+    """As `Accepted.number`."""
+    at: datetime
+    certificate: Fingerprint
+    """Whose key signed."""
+    value: bytes = field(repr=False)
+    """The signature, in the form that XMLDSig gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,3 +488,4 @@ class Receipt:
 
     envelope: bytes
     content_type: str
+    sign: Sign

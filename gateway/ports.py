@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.message import Accepted, Event, EventId, Protection, Pseudonym, Ready, Refusal
+from gateway.message import Accepted, Event, EventId, Protection, Pseudonym, Ready, Refusal, Sign
 
 
 class Clock(Protocol):
@@ -41,6 +41,10 @@ class Journal(Protocol):
         A quarantined message that people have let in before is accepted already: its first acceptance is given again
         (`repeated`), and nothing is committed.
         """
+        ...
+
+    def keep(self, sign: Sign) -> None:
+        """Write that a receipt was signed, with a later commit. Never raises, never waits; a crash may lose it."""
         ...
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway import codes
 from gateway.config import Queue
 from gateway.errors import ConflictError, UnavailableError
-from gateway.message import Accepted, Event, EventId, Learned, Protection, Pseudonym, Ready, Refusal, Replay
+from gateway.message import Accepted, Event, EventId, Learned, Protection, Pseudonym, Ready, Refusal, Replay, Sign
 from gateway.ports import EVENT_LIMIT, Clock, DeadLetter, Delivery, Pending, Publication
 from gateway.store.rows import RANK
 
@@ -23,6 +23,7 @@ class MemoryJournal:
         self._open = True
         self.accepted: dict[tuple[str, str, str], Accepted] = {}
         self.refused: list[Refusal] = []
+        self.signs: list[Sign] = []
         self.outbox = MemoryOutbox()
         self.protections = MemoryProtections()
 
@@ -57,6 +58,9 @@ class MemoryJournal:
         future: Future[None] = Future()
         future.set_result(None)
         return future
+
+    def keep(self, sign: Sign) -> None:
+        self.signs.append(sign)
 
     def close(self) -> None:
         self._open = False

@@ -95,7 +95,7 @@ class Told:
             (number, f"urn:uuid:d{number}", number, 1, flow.contract, flow.partner, "", "lane", at, state, 1, position,
              at, whose),
         )  # fmt: skip
-        self._step(number, 1, position, at)
+        self._step(number, 1, position, at, state)
         return position
 
     def end(self, intent: int, *, released: str = "yes", state: str = "delivered", **more: Any) -> int:
@@ -110,7 +110,9 @@ class Told:
             released=released,
         )  # fmt: skip
         position = self.leaf(flow, whose, dispatch=number, **more)
-        self._step(number, 2, position, written(more.get("at", NOON)))
+        self._step(number, 2, position, written(more.get("at", NOON)), state)
+        with self.session.writing(Turn.JOURNAL):
+            self.session.execute("UPDATE dispatches SET state = ?, step = 2 WHERE id = ?", (state, number))
         return position
 
     def message(self, number: int, *, at: datetime = NOON, leaves: Sequence[str] = (ANNA,), signer: str = "s") -> int:
@@ -183,11 +185,11 @@ class Told:
         finally:
             session.close()
 
-    def _step(self, dispatch: int, step: int, leaf: int, at: str) -> None:
+    def _step(self, dispatch: int, step: int, leaf: int, at: str, after: str) -> None:
         self._insert(
             "timeline",
             "dispatch, step, happening, before, after, at, first_leaf, leaf_count",
-            (dispatch, step, "compose", "queued", "composed", at, leaf, 1),
+            (dispatch, step, "compose", "queued", after, at, leaf, 1),
         )
 
     def _insert(self, table: str, columns: str, row: Row) -> None:

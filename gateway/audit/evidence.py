@@ -6,7 +6,8 @@ the proofs are in a format that verifiers by others read (C2SP tlog-proof).
     README.sv.md            what it is, how it is verified, what it does not prove
     rapport.html            the leaves, for people
     manifest.sha256         SHA-256 of every other file, as `sha256sum --check` reads it
-    package.py verify.py    the verifier, and the one of logs that it uses (`audit.naive_package`, `audit.naive`)
+    package.py              the verifier (`audit.naive_package`), and those that it uses:
+    verify.py receipt.py    of logs (`audit.naive`), of receipts (`audit.naive_receipt`)
     checkpoint              the signed size and root that every proof here ends in
     keys/vkeys.txt          whose signatures those are: the log's key first, then the witnesses'
     tlog-policy             which witnesses were to sign (C2SP tlog-policy), where the log has any
@@ -14,9 +15,10 @@ the proofs are in a format that verifiers by others read (C2SP tlog-proof).
     entries/<index>.json    a leaf's public entry, exact bytes
     proofs/<index>.tlog-proof
     records/<index>.json    the record that the entry commits to, exact bytes
-    originals/<name>/…      exact bytes of messages, both ways
+    originals/<name>/…      exact bytes of messages, both ways; our receipt; what the store knows beside them
     law/<hash>.tar.gz       every register of law that a leaf names, whole
-    certificates/…          those that signed, and those above them; revocation lists
+    certificates/<hash>.der those that signed, and those above them
+    certificates/<hash>.crl revocation lists that they were judged by
     stamps/…                time stamps (RFC 3161) of the log's checkpoints
 
 What a role may not see, or gallring has destroyed, is left out, and the index says so: a leaf whose record is gone is
@@ -41,8 +43,8 @@ from gateway.errors import IntegrityError
 README: Final = "README.sv.md"
 REPORT: Final = "rapport.html"
 MANIFEST: Final = "manifest.sha256"
-_VERIFIERS: Final = {"package.py": "naive_package.py", "verify.py": "naive.py"}
-"""Name in the package -> module here: two files, Python's standard library, no more."""
+_VERIFIERS: Final = {"package.py": "naive_package.py", "verify.py": "naive.py", "receipt.py": "naive_receipt.py"}
+"""Name in the package -> module here: three files, Python's standard library, no more."""
 CHECKPOINT: Final = "checkpoint"
 KEYS: Final = "keys/vkeys.txt"
 POLICY: Final = "tlog-policy"
@@ -286,7 +288,8 @@ säger vad det prövade:
 1. att varje fil är den som `manifest.sha256` nämner,
 2. att loggens nyckel har signerat `checkpoint`,
 3. att varje löv i `entries/` står i loggen på den plats beviset säger,
-4. att varje post i `records/` är den som lövet åtog sig när det skrevs.
+4. att varje post i `records/` är den som lövet åtog sig när det skrevs,
+5. att varje kvitto (`receipt.xml`) är signerat med ett certifikat som ligger här, och nämner just dessa löv.
 
 ## Vad som finns
 
@@ -295,11 +298,17 @@ säger vad det prövade:
 | `entries/` | lövens offentliga del, exakta bytes |
 | `records/` | det som löven åtog sig, exakta bytes: vem, vad, på vilken grund, vilket beslut |
 | `proofs/` | bevisen för varje löv |
-| `originals/` | meddelanden som de togs emot eller sändes, med sina signaturer |
+| `originals/` | meddelanden som de togs emot eller sändes, med sina signaturer, och motpartens svar |
+| `originals/*/receipt.xml` | vårt kvitto, satt samman på nytt ur det som sparats, och signaturen prövad |
+| `originals/*/receipt-unsigned.xml` | det kvittot sade, där signaturen inte finns sparad |
 | `law/` | de rättsregister som löven nämner; namnet är hashen |
-| `certificates/` | certifikat som signerade och de över dem, och spärrlistor |
+| `certificates/*.der` | certifikat som signerade och de över dem; namnet är hashen |
+| `certificates/*.crl` | spärrlistor som certifikaten prövades mot den dagen, så som de då var inlästa |
 | `stamps/` | tidsstämplar (RFC 3161) av loggens checkpointar |
 | `keys/`, `tlog-policy` | loggens och vittnenas nycklar, och vilka vittnen som skulle signera |
+
+Ett kvitto vars signatur stämmer är byte för byte det som signerades. Den som fick sända om sitt meddelande kan ha fler,
+med samma innehåll under en senare tid. Vems ett certifikat i `certificates/` är måste man veta från annat håll.
 
 ## Vad som saknas här
 

@@ -1,10 +1,11 @@
-"""Verifies an evidence package: this file, `verify.py` beside it, and Python's standard library.
+"""Verifies an evidence package: this file, `verify.py` and `receipt.py` beside it, and Python's standard library.
 
     python3 package.py --vkey KEY          run in the package's folder
 
 It proves that every file is the one that the manifest names, that every leaf stands in the log of KEY where its proof
 says, and that every record is the one that its leaf committed to when it was written (HMAC-SHA256 under the leaf's
-salt). Exit code 0: all agrees; 1: the line says what does not; 2: wrong use.
+salt). A receipt is proven to be signed by a certificate that lies in the package, and to name the very leaves; whose
+that certificate is must be known from elsewhere. Exit code 0: all agrees; 1: the line says what does not; 2: wrong use.
 """
 
 import argparse
@@ -46,7 +47,30 @@ def package(folder: Path, vkey: str) -> int:
             made = hmac.digest(b64decode(one["salt"], validate=True), record.read_bytes(), "sha256")
             committed = b64decode(json.loads(entry)["commitment"], validate=True)
             must(hold=hmac.compare_digest(made, committed), why=f"the record of leaf {one['index']} is another one")
+    # 4. What was signed: files named by their hash are those, and the receipts tell of these leaves.
+    for name, file in files.items():
+        if name.startswith("certificates/") and file.suffix in {".der", ".crl"}:
+            must(
+                hold=file.stem == sha256(file.read_bytes()).hexdigest(),
+                why=f"{name} is another file than its name says",
+            )
+        if name.startswith("originals/") and file.name == "receipt.xml":
+            receipted(folder, file, [one for one in leaves if name.rpartition("/")[0] in one["originals"]])
     return len(leaves)
+
+
+def receipted(folder: Path, file: Path, leaves: list[dict[str, str]]) -> None:
+    """Verify a receipt, and that it names the leaves that tell of the same. Raises ValueError."""
+    from receipt import receipt  # type: ignore[import-not-found]  # noqa: PLC0415  # as above
+    from verify import must  # noqa: PLC0415  # as above
+
+    certificate, named = receipt(file.read_bytes())
+    signer = folder / f"certificates/{sha256(certificate).hexdigest()}.der"
+    must(hold=signer.exists(), why=f"the certificate of {file.parent.name}/{file.name} is not in the package")
+    for one in leaves:
+        entry = (folder / f"entries/{one['index']}.json").read_bytes()
+        leaf = sha256(b"\0" + entry).digest()
+        must(hold=leaf in named, why=f"{file.parent.name}/{file.name} does not name leaf {one['index']}")
 
 
 def main() -> str:

@@ -75,6 +75,18 @@ class Policy:
         """Return how many witnesses it takes at least."""
         return 0 if self.quorum == NONE else self._least(self.quorum)
 
+    def reach(self, last: Mapping[cosignature.Key, int]) -> int:
+        """Return the most leaves that a quorum can have cosigned, given the most that each witness has.
+
+        A bound: whether they cosigned one and the same checkpoint of that size, it does not tell. 0 without a quorum.
+        """
+        return 0 if self.quorum == NONE else self._reach(self.quorum, last)
+
+    def cosigned(self, signed: bytes) -> tuple[str, ...]:
+        """Return the names, in the policy, of the witnesses that cosigned. Raises IntegrityError as `verify` does."""
+        by = cosignature.verify(signed, [one.key for one in self.witnesses.values()])
+        return tuple(one.name for one in self.witnesses.values() if one.key in by)
+
     def verify(self, signed: bytes) -> checkpoint.Checkpoint:
         """Return the checkpoint that one of the logs signed and enough witnesses cosigned. Raises IntegrityError."""
         known: list[note.Verifier] = [log.key for log in self.logs]
@@ -93,6 +105,12 @@ class Policy:
             return self.witnesses[name].key in cosigned
         group = self.groups[name]
         return sum(self._met(member, cosigned) for member in group.members) >= group.least
+
+    def _reach(self, name: str, last: Mapping[cosignature.Key, int]) -> int:
+        if name in self.witnesses:
+            return last.get(self.witnesses[name].key, 0)
+        group = self.groups[name]
+        return sorted((self._reach(member, last) for member in group.members), reverse=True)[group.least - 1]
 
     def _least(self, name: str) -> int:
         if name in self.witnesses:

@@ -3,8 +3,8 @@
 Nothing of ours is believed but the log's public key. Files are asked for by their paths below the log's prefix, one
 after the other, and none is kept: memory does not grow with the log.
 
-1. The checkpoint has the log's signature. Checkpoints kept from earlier, and those of proofs, have it too, and none is
-   longer.
+1. The checkpoint has the log's signature, and what a policy asks of witnesses. Checkpoints kept from earlier, and those
+   of proofs, have the log's too, and none is longer.
 2. Every entry is hashed and appended; each stored tile must hold the hashes just computed.
 3. The root must be the one that was signed; at the size of each earlier checkpoint it must be that one's.
 4. Each proof is of the leaf that stands there.
@@ -16,9 +16,10 @@ signed does. So the first disagreement is remembered, and judged at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.audit import checkpoint, note, tiles, tree
+from gateway.audit.policy import Log, Policy
 from gateway.audit.proof import Proof
 from gateway.errors import IntegrityError
 
@@ -38,14 +39,17 @@ class Report:
     earlier: int
     """Checkpoints that the log was shown to go on from."""
     proofs: int
+    cosigned: tuple[str, ...] = ()
+    """Witnesses, by their names in the policy, that cosigned the checkpoint."""
 
 
-def verify(
+def verify(  # noqa: PLR0913  # settings, each by its name
     read: Read,
     key: note.Key,
     *,
     earlier: Sequence[bytes] = (),
     proofs: Sequence[Proof] = (),
+    policy: Policy | None = None,
     passed: Callable[[int], None] = lambda _leaves: None,
 ) -> Report:
     """Compute the log again and compare. Raises IntegrityError, which names what disagrees.
@@ -55,6 +59,7 @@ def verify(
         key: The log's public key.
         earlier: Signed notes that were kept; the log must begin with what they promise.
         proofs: Each must be of this log, and of the leaf that stands at its index.
+        policy: What the checkpoint must have besides: this log among those believed, and the quorum of witnesses.
         passed: Told how many leaves were computed, a bundle at a time.
     """
     # 1. Checkpoints.
@@ -62,6 +67,7 @@ def verify(
     if signed is None:
         raise IntegrityError("there is no checkpoint: this is no log")
     last = _signed(signed, key, "checkpoint")
+    cosigned = () if policy is None else _cosigned(signed, key, policy)
     former = [_signed(one, key, "an earlier checkpoint") for one in earlier]
     promised = _promised(last, [*former, *(_signed(one.checkpoint, key, "a proof's checkpoint") for one in proofs)])
     # 2. Entries and tiles.
@@ -75,7 +81,7 @@ def verify(
         if one.index >= found.size:
             raise IntegrityError(f"a proof is of leaf {one.index}, under a checkpoint of {found.size} leaves")
         tree.verify_inclusion(walk.leaves[one.index], one.index, found.size, one.path, found.root)
-    return Report(checkpoint=last, tiles=walk.compared, earlier=len(former), proofs=len(proofs))
+    return Report(checkpoint=last, tiles=walk.compared, earlier=len(former), proofs=len(proofs), cosigned=cosigned)
 
 
 def _signed(signed: bytes, key: note.Key, what: str) -> checkpoint.Checkpoint:
@@ -83,6 +89,12 @@ def _signed(signed: bytes, key: note.Key, what: str) -> checkpoint.Checkpoint:
         return checkpoint.verify(signed, key)
     except IntegrityError as error:
         raise IntegrityError(f"{what}: {error.detail}") from None
+
+
+def _cosigned(signed: bytes, key: note.Key, policy: Policy) -> tuple[str, ...]:
+    """Return who cosigned, having proven that the policy is met; one that names no log is about this one."""
+    replace(policy, logs=policy.logs or (Log(key=key),)).verify(signed)
+    return policy.cosigned(signed)
 
 
 def _promised(last: checkpoint.Checkpoint, former: Sequence[checkpoint.Checkpoint]) -> dict[int, bytes]:

@@ -72,5 +72,5 @@ def main() -> None:
     """Försäkringskassans dörr till andra myndigheter: the data exchange gateway.
 
     Exit codes: 0 done; 1 refused or negative answer; 2 wrong use; 3 wrong configuration; 4 temporarily not possible;
-    5 our own records disagree.
+    5 our own records disagree; 6 something is missing.
     """

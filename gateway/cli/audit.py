@@ -19,7 +19,21 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from gateway.audit import tree
-from gateway.cli import asking, evidence, exits, exported, instructions, options, output, readings, traced, witnessed
+from gateway.cli import (
+    asking,
+    control,
+    evidence,
+    exits,
+    exported,
+    instructions,
+    options,
+    output,
+    readings,
+    reconcile,
+    registerutdrag,
+    traced,
+    witnessed,
+)
 from gateway.dispatch import DispatchId
 from gateway.message import LeafHash, MessageId
 
@@ -56,8 +70,11 @@ def command() -> None:
 
 command.add_command(asking.command)
 command.add_command(asking.questions)
+command.add_command(control.command)
 command.add_command(evidence.command)
 command.add_command(readings.command)
+command.add_command(reconcile.command)
+command.add_command(registerutdrag.command)
 command.add_command(traced.command)
 command.add_command(witnessed.stamps)
 command.add_command(witnessed.witnesses)
@@ -98,6 +115,7 @@ def _policy(configuration: Configuration) -> Policy | None:
 @click.option("--entry", type=click.File("rb"), help="a file with the very entry.")
 @click.option("--earlier", type=click.File("rb"), multiple=True, help="A kept checkpoint that the log must go on from.")
 @click.option("--vkey", metavar="KEY", help="The log's public key; without it, of the configured private key.")
+@click.option("--policy", type=click.File("rb"), help="For an export or URL: witnesses it must have (tlog-policy).")
 @click.option("--certificate", type=_FILE, help="For a URL: our client certificate,")
 @click.option("--key", "private", type=_FILE, help="its key,")
 @click.option("--authority", type=_FILE, help="and whom to believe.")
@@ -112,6 +130,7 @@ def verify(
     entry: BinaryIO | None,
     earlier: tuple[BinaryIO, ...],
     vkey: str | None,
+    policy: BinaryIO | None,
     certificate: Path | None,
     private: Path | None,
     authority: Path | None,
@@ -135,11 +154,12 @@ def verify(
             exported.key(vkey),
             earlier=[one.read() for one in earlier],
             proofs=[one.read() for one in files],
+            asked=None if policy is None else exported.witnesses(policy.read()),
         )
         _show("The log agrees with itself: entries, tiles, checkpoints and proofs", found, as_json=as_json)
         return
-    if earlier or certificate or private or authority:
-        raise click.UsageError("--earlier, --certificate, --key and --authority are for an export or a URL.")
+    if earlier or policy or certificate or private or authority:
+        raise click.UsageError("--earlier, --policy, --certificate, --key and --authority are for an export or a URL.")
     if files:
         if (leaf is None) == (entry is None) or vkey is None or len(files) > 1:
             raise click.UsageError("One --proof needs --vkey, and --leaf or --entry.")

@@ -3,6 +3,7 @@
 0  done, or a positive answer         3  the configuration is wrong: a person must edit a file
 1  refused, or a negative answer      4  temporarily not possible: the same command may be tried again
 2  wrong use of the command           5  our own records disagree: stop, and let a person look
+6  something is missing: somebody must look after it
 
 A usage error is click's own and is 2 already; everything that this project raises goes through `of`.
 """
@@ -23,6 +24,7 @@ class Exit(IntEnum):
     CONFIGURATION = 3
     UNAVAILABLE = 4
     INTEGRITY = 5
+    GAP = 6
 
 
 def of(error: GatewayError) -> Exit:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway import codes
-from gateway.audit import proof, static
+from gateway.audit import policy, proof, static
 from gateway.audit.note import Key
 from gateway.cli import output
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
@@ -138,8 +138,22 @@ def key(vkey: str) -> Key:
         raise click.BadParameter(error.detail, param_hint="--vkey") from None
 
 
+def witnesses(written: bytes) -> policy.Policy:
+    """Read a policy as an option. Raises click.BadParameter."""
+    try:
+        return policy.parse(written)
+    except ConfigError as error:
+        raise click.BadParameter(error.detail, param_hint="--policy") from None
+
+
 def verified(
-    where: str, line: Line, known: Key, *, earlier: Sequence[bytes], proofs: Sequence[bytes]
+    where: str,
+    line: Line,
+    known: Key,
+    *,
+    earlier: Sequence[bytes],
+    proofs: Sequence[bytes],
+    asked: policy.Policy | None = None,
 ) -> dict[str, output.Json]:
     """Compute a log again from its files, and return what was found whole. Raises IntegrityError, UnavailableError."""
     console = output.progress()
@@ -148,8 +162,9 @@ def verified(
         if leaves % _EVERY == 0:
             console.print(f"{leaves} leaves", style="dim")
 
+    given = [proof.read(one) for one in proofs]
     with reading(where, line) as read:
-        found = static.verify(read, known, earlier=earlier, proofs=[proof.read(one) for one in proofs], passed=passed)
+        found = static.verify(read, known, earlier=earlier, proofs=given, policy=asked, passed=passed)
     return {
         "origin": found.checkpoint.origin,
         "size": found.checkpoint.size,
@@ -157,6 +172,7 @@ def verified(
         "tiles": found.tiles,
         "earlier": found.earlier,
         "proofs": found.proofs,
+        "cosigned": None if asked is None else list(found.cosigned),
         "vkey": str(known),
     }
 

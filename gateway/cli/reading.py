@@ -106,8 +106,8 @@ def released(  # what a reading is
     *,
     pseudonym: Pseudonym | None = None,
     duty: Duty | None = None,
-) -> Iterator[None]:
-    """Write the reading down, durably, and only then enter the block in which it is answered.
+) -> Iterator[int]:
+    """Write the reading down, durably, and only then enter the block in which it is answered; it has its position.
 
     Args:
         configuration: The installation's.
@@ -129,7 +129,7 @@ def released(  # what a reading is
         raise click.UsageError("What this shows is personal: say what you read it for, with --purpose and --case.")
     log = wiring.readings(configuration, duty or wiring.Duty.AUDITOR)
     try:
-        log.read(
+        position = log.read(
             Reading(
                 reader=me(),
                 purpose=why.purpose,
@@ -142,4 +142,4 @@ def released(  # what a reading is
         )
     finally:
         log.close()
-    yield
+    yield position

@@ -196,6 +196,37 @@ def verify(
     _told("The log of readings agrees with itself", found, as_json=as_json)
 
 
+@command.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@options.config
+@options.data
+@options.as_json
+def export_(folder: Path, config: Path, data: Path | None, *, as_json: bool) -> None:
+    """Write the log of readings as static files that anybody can mirror, and bring them up to date the next time.
+
+    The files commit to readings and tell none. `gateway audit verify FOLDER --vkey …` verifies them, by the vkey told
+    here. Exit code 5: what is in FOLDER is not the beginning of this log.
+    """
+    from gateway import wiring  # noqa: PLC0415
+    from gateway.config import load  # noqa: PLC0415
+    from gateway.store import export  # noqa: PLC0415
+    from gateway.store.log import READINGS  # noqa: PLC0415
+
+    configuration = load(config, data=data)
+    key, place = wiring.checkpoint_key(configuration), wiring.place(configuration, wiring.Duty.OVERSEER)
+    shown = wiring.witnessed_readings(configuration, place, key).shown
+    made = export.export(place, folder, key, log=READINGS, shown=shown)
+    found: dict[str, output.Json] = {
+        "origin": made.checkpoint.origin,
+        "before": made.before,
+        "size": made.checkpoint.size,
+        "root": b64encode(made.checkpoint.root).decode(),
+        "files": made.files,
+        "vkey": str(READINGS.key(key)),
+    }
+    _told("Exported: the folder holds the log of readings up to its last checkpoint", found, as_json=as_json)
+
+
 @command.command("anchor")
 @click.option("--first", is_flag=True, help="This machine has no anchor yet: begin with the log as it is now.")
 @click.option("--vkey", metavar="KEY", help="The public key of the log of readings; without it, as configured.")

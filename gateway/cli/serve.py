@@ -58,6 +58,8 @@ def command(config: Path, data: Path | None, workers: int | None, port: int | No
     logs.configure()
     configuration = _load(config, data, port)
     roles = frozenset(wiring.Role(name) for name in names) or wiring.EVERYTHING
+    if not wiring.DOORS.isdisjoint(roles):
+        sys.exit(_at_door(configuration, roles, partial(load, config, data=data), port))
     if not roles <= {wiring.Role.RELAY, wiring.Role.DISPATCHER, wiring.Role.RELEASER, wiring.Role.GALLRING}:  # no log
         wiring.guarded(configuration)
     if wiring.Role.FRONT not in roles:
@@ -111,6 +113,24 @@ def _behind(configuration: Configuration, roles: Collection[wiring.Role], again:
             signal.signal(number, former)
     logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
     return exits.of(disagreed[0]) if disagreed else exits.Exit.OK
+
+
+def _at_door(
+    configuration: Configuration, roles: Collection[wiring.Role], again: Callable[[], Configuration], port: int | None
+) -> int:
+    """Answer those who ask at a listener of its own, and do nothing else; return the exit code."""
+    if len(roles) > 1:
+        raise click.UsageError(f"--role {' '.join(sorted(wiring.DOORS.intersection(roles)))}: a process by itself")
+    with ExitStack() as closing:
+        made = wiring.Auditing if wiring.Role.AUDITOR in roles else wiring.Transparency
+        door = made(configuration, clock=wiring.SystemClock())
+        closing.callback(door.close)
+        listen = door.listen if port is None else door.listen.model_copy(update={"port": port})
+        bound, running = server.bind(listen), door.server()
+        _receive(running, door, bound, again, ready=partial(_started, bound, 1), alarm=lambda _error: running.stop())
+        logs.tell(Happened.SERVER_STOPPING, process=os.getpid())
+    logs.tell(Happened.SERVER_STOPPED, process=os.getpid())
+    return exits.Exit.OK
 
 
 def _next(said: SimpleQueue[int]) -> int:
@@ -227,7 +247,7 @@ def work(bound: socket.socket, parent: Connection, config: str, data: str, port:
 
 def _receive(
     running: server.Server,
-    intake: wiring.Intake,
+    serving: wiring.Renewed,
     bound: socket.socket,
     again: Callable[[], Configuration],
     *,
@@ -239,7 +259,7 @@ def _receive(
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
-    keeper = wiring.Keeper(intake, again, alarm=alarm)
+    keeper = wiring.Keeper(serving, again, alarm=alarm)
     before = signal.signal(signal.SIGHUP, lambda _number, _frame: keeper.ask())
     keeper.start()
     running.on_started = ready

@@ -20,7 +20,8 @@ from pydantic import AwareDatetime, Field
 
 from gateway.config import files, register
 from gateway.config import retention as retaining
-from gateway.config.law import Basis, Information, Lagrum, Model, Review
+from gateway.config.doors import Auditors, Transparency
+from gateway.config.law import Basis, Extracts, Information, Lagrum, Model, Review
 from gateway.config.retention import Rule
 from gateway.dispatch import AskerId
 from gateway.errors import ConfigError
@@ -113,6 +114,8 @@ class Witnesses(Model):
     """Within which a checkpoint has its quorum. Beyond it is an alarm; nothing is held up."""
     anchors: Path | None = None
     """Whom witnesses with https are believed by (PEM). None: the machine's own authorities."""
+    readings: bool = False
+    """Whether the same witnesses cosign the log of readings too: each must have been given its vkey first."""
 
 
 class Stamps(Model):
@@ -195,6 +198,10 @@ class Gateway(Model):
     store: Store
     sending: Sending = Sending()
     gallring: Gallring = Gallring()
+    auditors: Auditors | None = None
+    """The listener at which auditors ask; None: there is none."""
+    transparency: Transparency | None = None
+    """The listener at which citizens' portals ask; None: there is none."""
     reviewers: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")], str] = {}
     """Role -> the group of the operating system whose members have it: who may answer what waits for a person."""
 
@@ -252,6 +259,8 @@ class Configuration(Model):
     """Who answers what only a person may decide. Where no row does, the strictest answer holds (`privacy.referral`)."""
     test_numbers: frozenset[str] = frozenset()
     """Official test numbers: whom alone a test may be about."""
+    extracts: Extracts | None = None
+    """What a registerutdrag holds back. None: the register does not say, and none is given."""
     queues: tuple[Queue, ...]
     askers: Mapping[AskerId, Asker]
     retention: tuple[Rule, ...] = ()
@@ -272,6 +281,8 @@ _OF_THE_AUDIT = {"witnesses": ("policy", "anchors"), "stamps": ("anchors",)}
 """What others are believed by is the same for every machine, and no secret."""
 _OF_THE_DATA = {
     "listen": ("certificate", "key"),
+    "auditors": ("certificate", "key", "anchors"),
+    "transparency": ("certificate", "key", "anchors"),
     "keys": tuple(Keys.model_fields),
     "store": ("path",),
     "trust": ("anchors", "intermediates", "revocation"),
@@ -379,6 +390,7 @@ def load(path: Path, *, data: Path | None = None) -> Configuration:
         categories=law.categories,
         reviews=law.reviews,
         test_numbers=law.test_numbers,
+        extracts=law.extracts,
         queues=files.rows(gateway.queues, "queue", Queue),
         askers=_askers(gateway.askers),
         retention=() if gateway.gallring.rules is None else retaining.read(gateway.gallring.rules),

@@ -5,6 +5,7 @@
     information.toml     [[information]]  kinds of information that no contract carries yet, and their fields
     reviews.toml         [[review]]       which role answers what only a person may decide, and how long that waits
     categories.toml      [words]          what the names of unknown elements give away
+    registerutdrag.toml  [[undantag]]     what a registerutdrag holds back, for how long and by what law
 
 What the rows mean together is `privacy`'s: `register` refuses what a lawyer would refuse, `law` compiles them. Here
 they only have to be well formed. A row is never edited when the law changes: it ends, and a new row with the same id
@@ -269,3 +270,37 @@ class Review(Model):
     def key(self) -> str:
         """What names the row in errors: `review FREE_TEXT`."""
         return f"review {self.reason}"
+
+
+class Exemption(Model):
+    """What a registerutdrag leaves out for a time: never without a paragraph, never for good."""
+
+    id: str = Field(pattern=NAME)
+    bases: tuple[str, ...] = Field(min_length=1)
+    """Ids of the bases whose disclosures it holds back."""
+    months: int = Field(ge=1, le=120)
+    """For how long, from the disclosure. Then it is shown."""
+    lagrum: tuple[str, ...] = Field(min_length=1)
+    """Ids of the paragraphs by which the person may not know yet."""
+    shown: str = Field(min_length=1)
+    """What the person is told, in Swedish, once it is shown."""
+    verified: bool
+    """False while the period rests on no decision that was read: production gives no extracts by such a row."""
+    author: str
+    approved_by: tuple[str, ...]
+    giltig_fom: date
+    giltig_tom: date | None = None
+    """Which disclosures, by their day: both ends count."""
+
+    @property
+    def key(self) -> str:
+        """What names the row in errors: `undantag UTDRAG-UBM@2024-02-15`."""
+        return f"undantag {self.id}@{self.giltig_fom}"
+
+
+class Extracts(Model):
+    """What a registerutdrag tells beside the disclosures, and what it holds back (`registerutdrag.toml`)."""
+
+    refused: bool = False
+    """Whether it tells how many times the law said no."""
+    exemptions: tuple[Exemption, ...] = ()

@@ -6,6 +6,7 @@
     categories.toml    the words that give categories away
     reviews.toml       who answers what only a person may decide; left out, the strictest answer to every question holds
     testnummer.toml    Skatteverket's published test numbers, which alone a test may be about; left out, there are none
+    registerutdrag.toml  what a person's own extract holds back, and for how long; left out, no extracts are given
 
 Files are read in the order of their names, and the rows of a file as they stand: that is the order in which bases about
 one kind are tried. Every `*.toml` below the folder is in the hash, by its name there and its digest: no byte of the law
@@ -23,17 +24,17 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 
 from gateway.config import files
-from gateway.config.law import Basis, Information, Lagrum, Model, Review
+from gateway.config.law import Basis, Exemption, Extracts, Information, Lagrum, Model, Review
 from gateway.errors import ConfigError
 from gateway.message import Category
 
 _INFORMATION, _CATEGORIES, _REVIEWS = "information.toml", "categories.toml", "reviews.toml"
-_NUMBERS = "testnummer.toml"
-_ALONE = (_INFORMATION, _CATEGORIES, _REVIEWS, _NUMBERS)
+_NUMBERS, _EXTRACTS = "testnummer.toml", "registerutdrag.toml"
+_ALONE = (_INFORMATION, _CATEGORIES, _REVIEWS, _NUMBERS, _EXTRACTS)
 _FOLDERS = {"lagrum": "<act>", "bases": "<partner>"}
 """Folder -> what its files are called."""
 
-_R = TypeVar("_R", Lagrum, Basis, Information, Review)
+_R = TypeVar("_R", Lagrum, Basis, Information, Review, Exemption)
 
 Number = Annotated[str, Field(pattern=r"^(18|19|20)[0-9]{10}$")]
 """With its century, twelve digits."""
@@ -41,6 +42,10 @@ Number = Annotated[str, Field(pattern=r"^(18|19|20)[0-9]{10}$")]
 
 class _Categories(Model):
     words: Mapping[str, Category]
+
+
+class _Told(Model):
+    refused: bool = False
 
 
 class _Numbers(Model):
@@ -60,6 +65,8 @@ class Register:
     """In the file's order: where several reasons meet, the first names the role."""
     test_numbers: frozenset[str]
     """Official test numbers, twelve digits."""
+    extracts: Extracts | None
+    """None where the register does not say what extracts hold back."""
     places: Mapping[str, str]
     """Row (its `key`) -> file and number: `basis IN-BANK-01@2025-12-01` -> `bases/banker.toml: [[basis]] 2`."""
     policy: str
@@ -81,8 +88,9 @@ class _Reading:
             files.content(self.folder / name)
         return files.parsed(self.contents[name], self.folder / name)
 
-    def rows(self, name: str, table: str, kind: type[_R]) -> Iterator[_R]:
-        for number, row in files.numbered(self.table(name), self.folder / name, table, kind):
+    def rows(self, name: str, table: str, kind: type[_R], found: dict[str, object] | None = None) -> Iterator[_R]:
+        """Yield the rows of a file, or of what of it was `found` to be rows."""
+        for number, row in files.numbered(found or self.table(name), self.folder / name, table, kind):
             place = f"{name}: [[{table}]] {number}"
             self.places[row.key] = f"{self.places[row.key]} and {place}" if row.key in self.places else place
             yield row
@@ -114,6 +122,7 @@ def parsed(law: Mapping[str, bytes], folder: Path) -> Register:
         categories=files.build(_Categories, reading.table(_CATEGORIES), str(folder / _CATEGORIES)).words,
         reviews=_reviews(reading) if _REVIEWS in law else (),
         test_numbers=_numbers(reading) if _NUMBERS in law else frozenset(),
+        extracts=_extracts(reading) if _EXTRACTS in law else None,
         places=reading.places,
         policy=policy(law),
         files=dict(law),
@@ -126,6 +135,13 @@ def _reviews(reading: _Reading) -> tuple[Review, ...]:
         if row.reason in {one.reason for one in rows[:number]}:
             raise ConfigError(f"{reading.folder / _REVIEWS}: reason: {row.reason} is used twice: one row answers it")
     return rows
+
+
+def _extracts(reading: _Reading) -> Extracts:
+    table = reading.table(_EXTRACTS)
+    said = files.build(_Told, table.pop("utdrag", {}), f"{reading.folder / _EXTRACTS}: [utdrag]")
+    rows = tuple(reading.rows(_EXTRACTS, "undantag", Exemption, table)) if table else ()
+    return Extracts(refused=said.refused, exemptions=rows)
 
 
 def _numbers(reading: _Reading) -> frozenset[str]:

@@ -17,7 +17,8 @@ configuration with file and row, the key, what is wrong and what to do (`rows.wr
    out, a standing decision; consent is asked for where a paragraph rests on it; direktåtkomst only where lag or
    förordning gives it (14 §);
 8. queues: their purposes and benefits are of the closed lists;
-9. what goes out, and who may send and ask: `outward`.
+9. what goes out, and who may send and ask: `outward`;
+10. what a registerutdrag holds back, by what right and until when: `exemptions`.
 
 That nobody has read a row stops nothing here. It decides nothing in production (`gates`), and `unread` tells of it.
 """
@@ -30,11 +31,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gateway.config import Configuration
-from gateway.config.law import SENT, Basis, Channel, Condition, InformationField, Lagrum
+from gateway.config.law import SENT, Basis, Channel, Condition, Exemption, InformationField, Lagrum
 from gateway.errors import ConfigError
 from gateway.message import Category, ContractId, FieldSpec
 from gateway.partners import Partner
-from gateway.privacy import protected, purposes
+from gateway.privacy import exemptions, protected, purposes
 from gateway.privacy.parties import PartnerType
 from gateway.privacy.rows import Agreements, Rows, relied_on
 
@@ -62,6 +63,10 @@ def check(rows: Rows) -> None:
         _check_consent(basis, rows)
     _check_partner_files(rows.configuration)
     _check_queues(rows.configuration)
+    if rows.configuration.extracts is not None:
+        for one in rows.configuration.extracts.exemptions:
+            _check_people(one, rows)
+    exemptions.check(rows)
 
 
 def unread(configuration: Configuration) -> dict[str, tuple[str, ...]]:
@@ -142,7 +147,7 @@ def _check_information(rows: Rows) -> None:
 # 4: people.
 
 
-def _check_people(basis: Basis, rows: Rows) -> None:
+def _check_people(basis: Basis | Exemption, rows: Rows) -> None:
     author, approvers = _folded(basis.author), {_folded(name) for name in basis.approved_by}
     if not author:
         raise rows.wrong(basis, "author", "is nobody", "name who wrote the row")

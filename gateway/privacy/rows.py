@@ -12,7 +12,7 @@ from datetime import date
 from typing import Protocol
 
 from gateway.config import Configuration
-from gateway.config.law import Basis, Information, InformationField, Lagrum
+from gateway.config.law import Basis, Exemption, Information, InformationField, Lagrum
 from gateway.dispatch import Interaction
 from gateway.errors import ConfigError
 from gateway.message import ContractId, FieldSpec
@@ -23,7 +23,7 @@ Lagrums = Mapping[str, tuple[Lagrum, ...]]
 Kinds = Mapping[ContractId, Mapping[str, Mapping[str, FieldSpec]]]
 """Contract -> kind of information -> field -> what it is, as the contracts declare them."""
 Fields = Mapping[str, FieldSpec] | Mapping[str, InformationField]
-Row = Lagrum | Basis | Information
+Row = Lagrum | Basis | Information | Exemption
 
 
 class Agreement(Protocol):

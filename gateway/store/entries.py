@@ -40,14 +40,14 @@ from gateway.store.rows import LEARN, LEARNED, LEAVES, NUMBERS, OUTBOX, RECORDS,
 _NUMBERS = f"""
     SELECT {NUMBERS}, (SELECT coalesce(max(id), 0) FROM messages) + 1, (SELECT coalesce(max(id), 0) FROM refusals) + 1
 """  # noqa: S608
-_FACTS = (
+FACTS = (
     "partner, organisation, message_id, digest, contract, soap, action, signer, created, received_at, accepted_at, "
     "policy, outcomes, first_leaf, leaf_count"
 )
 _REFUSED = "id, partner, contract, code, step, detail, at, quarantined, position, key_id, wrapped_key"
 _KNOWN = f"""
     WITH wanted (p, o, m) AS (VALUES {{values}})
-    SELECT {_FACTS} FROM wanted {{join}} messages ON partner = p AND organisation = o AND message_id = m
+    SELECT {FACTS}, id FROM wanted {{join}} messages ON partner = p AND organisation = o AND message_id = m
 """  # noqa: S608
 
 
@@ -93,7 +93,12 @@ class Group:
             return _again(ready, *known)
         leaves = tuple(leaf.hash for leaf in ready.leaves)
         accepted = Accepted(
-            provenance=provenance, accepted_at=self._at, outcomes=ready.outcomes, leaves=leaves, repeated=False
+            provenance=provenance,
+            accepted_at=self._at,
+            outcomes=ready.outcomes,
+            leaves=leaves,
+            repeated=False,
+            number=self.rows.message,
         )
         self._message(ready)
         self._known[identity] = (provenance.digest, accepted)
@@ -122,7 +127,7 @@ class Group:
         """Insert everything; `fault` is told what has been written."""
         rows = self.rows
         parts = (
-            Into("messages", f"id, {_FACTS}", rows.messages),
+            Into("messages", f"id, {FACTS}", rows.messages),
             Into("evidence", "message, key_id, wrapped_key, sealed", rows.evidence),
             Into("leaves", LEAVES, rows.leaves),
             Into("records", RECORDS, rows.records),
@@ -153,23 +158,24 @@ class Group:
     def _before(self, sources: Sequence[Provenance]) -> list[_Known]:
         """Return those messages of the group that the store has already."""
         identities = [_identity(source) for source in sources]
-        return [self._first(row) for row in self._session.match(_KNOWN, identities)]
+        rows = self._session.match(_KNOWN, identities)
+        return [_Known(row[3], replace(read_accepted(self._session, row), repeated=True)) for row in rows]
 
-    def _first(self, row: Row) -> _Known:
-        """Build the first acceptance again from its row."""
-        provenance = read_provenance(row)
-        first, count = row[13], row[14]
-        hashes = self._session.execute(
-            "SELECT hash FROM leaves WHERE position >= ? AND position < ? ORDER BY position", (first, first + count)
-        )
-        accepted = Accepted(
-            provenance=provenance,
-            accepted_at=instant(row[10]),
-            outcomes=read_outcomes(row[12]),
-            leaves=tuple(LeafHash(one) for (one,) in hashes),
-            repeated=True,
-        )
-        return _Known(provenance.digest, accepted)
+
+def read_accepted(session: Session, row: Row) -> Accepted:
+    """Build a first acceptance again from its row: `FACTS`, then its number."""
+    first, count = row[13], row[14]
+    hashes = session.execute(
+        "SELECT hash FROM leaves WHERE position >= ? AND position < ? ORDER BY position", (first, first + count)
+    )
+    return Accepted(
+        provenance=read_provenance(row),
+        accepted_at=instant(row[10]),
+        outcomes=read_outcomes(row[12]),
+        leaves=tuple(LeafHash(bytes(one)) for (one,) in hashes),
+        repeated=False,
+        number=row[15],
+    )
 
 
 def read_provenance(row: Row) -> Provenance:

@@ -21,14 +21,18 @@ and the sealing key is the other half. Writes nothing but who read what, before 
 
 Who reads the log is written down first, in a log of its own (`readings.py`): the auditor, the archivist and the
 reviewer may add to it, by a function that tells nothing of what is there. Only the overseer reads it, and nothing else;
-the operator does neither. Whoever guards, integrates or keeps an anchor of it sees hashes and how many there are.
+the operator does neither. Whoever guards, integrates or keeps an anchor of it sees hashes and how many there are; the
+front hands on its commitments, so that anybody may mirror it, and nothing that is sealed.
+
+Whoever judges or signs adds what it judges and signs by, and nobody but the archivist reads it back.
 
 Gallring destroys by a function, what is due and what nothing holds, and reads nothing that is sealed. Nobody else may
 destroy anything of the log.
 
 The auditor reads nothing but views, in a schema of their own that stands first in the auditor's search path. They have
 the tables' names and lack the columns with sealed bytes, wrapped keys and event bodies: the same program, run as the
-auditor, sees just what an auditor may.
+auditor, sees just what an auditor may. By the same views it adds what the recurring control drew and found, and that is
+all that it writes.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ from gateway.services import Roles
 AUDITOR = "auditor"
 """The schema of the auditor's views."""
 
-_LOG = ("alembic_version", "leaves", "tiles", "checkpoints")
+_LOG = ("alembic_version", "leaves", "tiles", "leaf_index", "checkpoints")
 _FACTS = ("messages", "refusals", *_LOG)
 _WITNESSED = ("cosignatures", "stamps")
 """What others have signed for: no secret, and of every log here."""
@@ -61,6 +65,9 @@ _SEALED = (
 _WAY_OUT = ("commands", "dispatches", "timeline", "deposits", "instructions", "pauses")
 _GOVERNING = dict.fromkeys(("registers", "declarations"), ("SELECT, INSERT",))
 """Whoever judges keeps what it judges by."""
+_RELIED = {"trust_files": ("SELECT (fingerprint), INSERT",), "trust_reads": ("SELECT, INSERT",)}
+"""Whoever judges signatures keeps the lists it judges by, and reads no list back."""
+_PROVING = ("trust_files", "trust_reads", "receipts")
 _TRACED = {"flows": ("SELECT (id), INSERT",), "trail": ("INSERT",)}
 """What is told of a leaf is written with it, by whoever adds to the log; a flow's number tells whether it is there."""
 _LEASES = {"leases": ("SELECT, INSERT, UPDATE, DELETE",)}
@@ -82,6 +89,8 @@ _GUARDED = {
     "reading_checkpoints": ("SELECT",),
 }
 """What tells that the log of readings is as it was left, and signed for in time; nothing of who reads."""
+_CONTROL = ("control_draws", "control_cases", "control_officials", "control_marks")
+"""The auditor's own: what the recurring control drew and found. It adds to them, and changes nothing."""
 _RIPE = tuple(f"gallring_{one.value}" for one in DataClass)
 _HELD = "id, kind, number, partner, first, beyond"
 _GALLRA = ("gateway_gallra(bigint, bigint[])", "gateway_forget_hold(bigint)")
@@ -119,6 +128,7 @@ _WAITING_FOR_PEOPLE = {
 GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "front": {
         "gallring_due": ("SELECT",),
+        "orphan_intents": ("SELECT",),
         **dict.fromkeys(_LOG, ("SELECT",)),
         "messages": ("SELECT, INSERT",),
         "leaves": ("SELECT, INSERT",),
@@ -127,6 +137,8 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "records": ("INSERT",),
         **_TRACED,
         "quarantine": ("INSERT",),
+        "receipts": ("INSERT",),
+        **_RELIED,
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
         **_GOVERNING,
@@ -140,6 +152,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "review_persons": ("INSERT",),
         **dict.fromkeys(("shieldings", "gallringar", "hold_steps"), ("SELECT (position, at)",)),
         **_GUARDED,
+        "reading_leaves": ("SELECT",),
         **dict.fromkeys(_WITNESSED, ("SELECT",)),
     },
     "relay": {
@@ -153,10 +166,12 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(_FACTS, ("SELECT",)),
         "refusals": (f"SELECT ({_REFUSED})",),
         "tiles": ("SELECT, INSERT, UPDATE",),
+        "leaf_index": ("SELECT, INSERT",),
         "checkpoints": ("SELECT, INSERT",),
         "reviews": (f"SELECT ({_COUNTED})",),
         "reading_leaves": ("SELECT",),
         "reading_tiles": ("SELECT, INSERT, UPDATE",),
+        "reading_leaf_index": ("SELECT, INSERT",),
         "reading_checkpoints": ("SELECT, INSERT",),
         **dict.fromkeys(_WITNESSED, ("SELECT, INSERT",)),
         **_LEASES,
@@ -167,6 +182,7 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "records": ("INSERT",),
         **_TRACED,
         "dispatch_records": ("SELECT",),
+        **_RELIED,
         "outbox": ("SELECT (id), INSERT",),
         "protections": ("SELECT, INSERT, UPDATE",),
         **_GOVERNING,
@@ -211,11 +227,22 @@ GRANTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **_LEASES,
     },
     "archivist": dict.fromkeys(
-        (*_FACTS, *_WITNESSED, *_GOVERNING, *_SEALED, *_WAY_OUT, "trail", "gallringar", "gallrade", "hold_steps"),
+        (
+            *(*_FACTS, *_WITNESSED, *_GOVERNING, *_SEALED, *_WAY_OUT, *_PROVING),
+            *("trail", "gallringar", "gallrade", "hold_steps"),
+        ),
         ("SELECT",),
     ),
     "overseer": dict.fromkeys(
-        ("alembic_version", "reading_leaves", "reading_records", "reading_tiles", "reading_checkpoints", *_WITNESSED),
+        (
+            "alembic_version",
+            "reading_leaves",
+            "reading_records",
+            "reading_tiles",
+            "reading_leaf_index",
+            "reading_checkpoints",
+            *_WITNESSED,
+        ),
         ("SELECT",),
     ),
     "gallring": {
@@ -303,6 +330,7 @@ VIEWS: Mapping[str, str] = {
     "dead_letters": _LETTER,
     "triage": "*",
     **dict.fromkeys(("commands", "dispatches", "timeline", "deposits", "instructions", "pauses"), "*"),
+    "orphan_intents": "*",
     "contents": _CONTENT,
     "registers": _REGISTER,
     "declarations": _DECLARATION,
@@ -315,6 +343,9 @@ VIEWS: Mapping[str, str] = {
     "reading_tiles": "*",
     "reading_checkpoints": "*",
     **dict.fromkeys(_WITNESSED, "*"),
+    **dict.fromkeys(("trust_reads", "receipts"), "*"),
+    "trust_files": "fingerprint, kind, at",
+    **dict.fromkeys(_CONTROL, "*"),
 }
 """What the auditor sees, by table."""
 
@@ -391,4 +422,5 @@ def _views(tables: set[str], role: str) -> list[str]:
         ),
         f"GRANT USAGE ON SCHEMA {AUDITOR} TO {role}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {AUDITOR} TO {role}",
+        *(f"GRANT INSERT ON {AUDITOR}.{table} TO {role}" for table in _CONTROL if table in tables),
     ]

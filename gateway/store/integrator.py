@@ -12,6 +12,7 @@ One integrator of a log at a time, by lease. A step:
    with other leaves, for the leaves are durable already.
 6. In one short transaction: still the holder, still at the same last checkpoint; then tiles and checkpoint.
 7. Write the anchor. Should we die before, the next step finds it shorter and writes it.
+8. Index runs of leaves that have become full (`leaf_index`): also those that an earlier step did not come to.
 
 Start and recovery are the same step. When stored things disagree it stops for good: a person must look.
 """
@@ -26,7 +27,8 @@ from gateway.audit import checkpoint, note, tiles, tree
 from gateway.database import Turn, written
 from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import Clock
-from gateway.store import anchor
+from gateway.store import anchor, leaf_index
+from gateway.store.leaf_index import LeafIndex
 from gateway.store.lease import TTL, Lease, held
 from gateway.store.log import AUDIT, Log, Signed, StoredLog, check
 from gateway.store.place import Place
@@ -34,6 +36,10 @@ from gateway.store.place import Place
 LEASE = AUDIT.lease
 BATCH = 20_000
 """Most leaves in one checkpoint: some tenths of a second of work, and a transaction of under a megabyte."""
+
+
+RUNS = 2
+"""Most runs of leaves that a step indexes: more than a batch fills, so that an older log is indexed too, by and by."""
 
 
 class _Edge:
@@ -103,13 +109,16 @@ class Integrator:
             interval: Between checkpoints.
             ttl: Of the lease.
             alarm: Told every error of the thread; after an IntegrityError the thread has ended.
-            faults: Told each point of a step (`anchor`, `last`, `sign`, `tiles`, `commit`, `committed`, `anchored`); tests
-                fail there.
+            faults: Told each point of a step (`anchor`, `last`, `sign`, `tiles`, `commit`, `committed`, `anchored`,
+                `index`, `run`); tests fail there.
         """
         self._session = place.open()
         self._which = log
         self._anchor = log.anchored(place)
         self._log = StoredLog(self._session, log)
+        self._index = LeafIndex(self._session, log)
+        self._indexed: set[int] | None = None
+        """Runs that have an index; as good as the edge, and None until it is asked for."""
         self._lease = Lease(place, log.lease, holder=holder, clock=clock, ttl=ttl, turn=Turn.LOG)
         self._holder = holder
         self._signer = log.signer(signer)
@@ -147,7 +156,10 @@ class Integrator:
         """
         try:
             with self._session.translated():
-                return self._step()
+                grown = self._step()
+                if self._edge is not None:
+                    self._index_runs(self._edge.frontier.size)
+                return grown
         except BaseException:
             self._edge = None  # whatever was half done in memory: take it up again from the store
             raise
@@ -161,6 +173,7 @@ class Integrator:
         last = self._log.last()
         if self._edge is None or self._edge.frontier.size != last.size:
             last, self._edge = self._take_up()
+            self._indexed = None
         # 3. Leaves after it.
         leaves = self._log.leaves(last.size, BATCH)
         self._more = len(leaves) == BATCH
@@ -230,6 +243,25 @@ class Integrator:
             )
             self._fault("commit")
         return True
+
+    def _index_runs(self, size: int) -> None:
+        """Index runs that are full, of a tree of `size` leaves that is committed, unless we hold the lease no more."""
+        full = size // leaf_index.RUN
+        if not full:
+            return
+        if self._indexed is None:
+            self._indexed = self._index.whole()
+        if len(self._indexed) >= full:
+            return
+        for run in [one for one in range(full) if one not in self._indexed][:RUNS]:
+            rows = self._index.read(run)
+            self._fault("index")
+            with self._session.writing(Turn.LOG):
+                if not held(self._session, self._which.lease, self._holder):
+                    return
+                self._index.write(rows)
+                self._fault("run")
+            self._indexed.add(run)
 
     def _run(self) -> None:
         stopping = False

@@ -8,6 +8,8 @@
    are ours.** An error before or in it means UnavailableError for the group; resending is safe either way, because a
    message that was committed after all is found again.
 4. Protected identities just learned are made known in memory; then the futures get their results, the relay a push.
+5. The receipt is signed afterwards, by whoever waited. That it was is written with the next group, or after `later`
+   by itself. It is for a package of evidence, and no message fails for its sake: what cannot be written is forgotten.
 
 A message that the database cannot hold (not the disk's fault but its own) must not fail its neighbours: the group is
 then written again one by one.
@@ -17,19 +19,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 
-from gateway import codes
+from gateway import codes, logs
 from gateway.database import Turn
 from gateway.errors import ConflictError, GatewayError, UnavailableError
-from gateway.message import Accepted, Ready, Refusal
+from gateway.message import Accepted, Ready, Refusal, Sign
 from gateway.ports import Clock
+from gateway.store import receipts
 from gateway.store.entries import Group
 from gateway.store.place import Place
+
+LATER = timedelta(seconds=1)
+"""Until a receipt that no message comes after is written by itself."""
 
 
 def _nothing() -> None:
@@ -59,6 +66,7 @@ class StoredJournal:
         group: int = 128,
         backlog: int = 2000,
         gather: timedelta = timedelta(0),
+        later: timedelta = LATER,
         learned: Callable[[], None] = _nothing,
         committed: Callable[[], None] = _nothing,
         pause: Callable[[float], object] = time.sleep,
@@ -72,6 +80,7 @@ class StoredJournal:
             group: Most entries in one transaction.
             backlog: Most entries in line.
             gather: How long to wait for company, when the group before had some.
+            later: After how long without a message what was signed is written by itself.
             learned: Called after a commit that changed what is known of protected identity, before its results.
             committed: Called after a commit that left events in the outbox.
             pause: Waits so many seconds for company.
@@ -82,11 +91,14 @@ class StoredJournal:
         self._group = group
         self._backlog = backlog
         self._patience = gather.total_seconds()
+        self._later = later.total_seconds()
         self._pause = pause
         self._learned = learned
         self._committed = committed
         self._fault = faults
         self._line: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._signs: deque[Sign] = deque()
+        """Of receipts that were signed and are not written yet: others add them, only the thread takes them."""
         self._since: float | None = None
         """When the group that is being written was begun."""
         self._open = True
@@ -101,6 +113,11 @@ class StoredJournal:
     def refuse(self, refusal: Refusal) -> Future[Accepted | None]:
         """Commit the refusal (`ports.Journal`). Raises UnavailableError at once if the line is full or closed."""
         return self._enter(refusal)
+
+    def keep(self, sign: Sign) -> None:
+        """Write that a receipt was signed, with a later commit (`ports.Journal`); beyond `backlog` it is forgotten."""
+        if len(self._signs) < self._backlog:
+            self._signs.append(sign)
 
     def close(self) -> None:
         """Commit what is in line, then stop. May be called twice."""
@@ -131,7 +148,7 @@ class StoredJournal:
 
     def _run(self) -> None:
         crowd = False
-        while (first := self._line.get()) is not None:
+        while (first := self._next()) is not None:
             if crowd and self._open:
                 self._pause(self._patience)
             group = [first]
@@ -140,10 +157,42 @@ class StoredJournal:
                 self._write(group, gather=True)
                 self._since = None
             crowd = len(group) > 1
+        self._write_signs()
         self._session.close()
 
+    def _next(self) -> _Entry | None:
+        """Return the first in line; write what was signed meanwhile when nobody comes for a while."""
+        while True:
+            try:
+                return self._line.get(timeout=self._later)
+            except Empty:
+                self._write_signs()
+
+    def _write_signs(self) -> None:
+        """Write what was signed, by itself. What fails stays for the next time, unless it is its own fault."""
+        while signs := self._signed():
+            try:
+                with self._session.writing(Turn.JOURNAL):
+                    receipts.write(self._session, signs)
+            except Exception as error:  # noqa: BLE001  # the thread must live on; a receipt is worth no message
+                if self._session.translation(error) is None or self._session.own_fault(error):
+                    logs.fault(error)
+                    self._forget(signs)
+                return
+            self._forget(signs)
+
+    def _signed(self) -> list[Sign]:
+        """Return the oldest that are not written, a group of them at most."""
+        return list(self._signs.copy())[: self._group] if self._signs else []
+
+    def _forget(self, signs: list[Sign]) -> None:
+        """Let go of what was written, or cannot be: the oldest, as nobody else takes any."""
+        for _ in signs:
+            self._signs.popleft()
+
     def _write(self, group: list[_Entry], *, gather: bool) -> None:
-        """Commit a group, then answer it."""
+        """Commit a group, and what was signed since the last; then answer it."""
+        signs = self._signed()
         try:
             with self._session.writing(Turn.JOURNAL):
                 self._fault("begin")
@@ -151,10 +200,14 @@ class StoredJournal:
                     self._gather(group)
                 written, answers = self._compose(group)
                 written.write(self._fault)
+                if signs:
+                    receipts.write(self._session, signs)
+                    self._fault("receipts")
                 self._fault("commit")
         except Exception as error:  # noqa: BLE001  # the thread must live on, and somebody waits for an answer
-            self._not_written(group, error)
+            self._not_written(group, error, signs)
             return
+        self._forget(signs)
         try:
             self._fault("committed")
             self._answer(group, written, answers)
@@ -188,11 +241,13 @@ class StoredJournal:
                 answers.append(error)
         return written, answers
 
-    def _not_written(self, group: list[_Entry], error: Exception) -> None:
+    def _not_written(self, group: list[_Entry], error: Exception, signs: list[Sign]) -> None:
         failure = self._session.translation(error)
         if failure is not None and not self._session.own_fault(error):
             _fail(group, failure, error)
-        elif len(group) > 1:
+            return
+        self._forget(signs)  # the fault may be theirs, and no message fails for that
+        if len(group) > 1 or signs:
             for entry in group:
                 self._write([entry], gather=False)
         else:

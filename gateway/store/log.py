@@ -14,6 +14,7 @@ from gateway import codes
 from gateway.audit import note, proof, reading, tiles, tree
 from gateway.database import Session
 from gateway.errors import IntegrityError, UnavailableError
+from gateway.store import leaf_index
 from gateway.store.place import ANCHOR, Place
 
 
@@ -27,6 +28,7 @@ class Log:
     leaves: str
     """The names of its tables."""
     tiles: str
+    index: str
     checkpoints: str
     lease: str
     """Of whoever integrates it."""
@@ -51,6 +53,7 @@ AUDIT = Log(
     suffix="",
     leaves="leaves",
     tiles="tiles",
+    index="leaf_index",
     checkpoints="checkpoints",
     lease="integrator",
     anchor=ANCHOR,
@@ -60,6 +63,7 @@ READINGS = Log(
     suffix=reading.SUFFIX,
     leaves="reading_leaves",
     tiles="reading_tiles",
+    index="reading_leaf_index",
     checkpoints="reading_checkpoints",
     lease="readings",
     anchor="readings.checkpoint",
@@ -164,7 +168,11 @@ class StoredLog:
         return bytes(row[0])
 
     def position(self, leaf: bytes) -> int | None:
-        """Return where the leaf of this hash stands; None if nowhere. The tiles are searched, the newest first."""
+        """Return where the leaf of this hash stands; None if nowhere.
+
+        Asked of the leaves that are not signed for, of the index, and of the tiles: those that no full run of the index
+        has, then all others. So that there is no such leaf is never the index's word.
+        """
         last = self.last().size
         row = self._session.execute(
             f"SELECT position FROM {self._log.leaves} WHERE position >= ? AND hash = ?",  # noqa: S608  # our own name
@@ -172,10 +180,21 @@ class StoredLog:
         ).fetchone()
         if row is not None:
             return int(row[0])
+        for position in leaf_index.LeafIndex(self._session, self._log).candidates(leaf):
+            number, at = divmod(position, tiles.WIDTH)
+            if position < last and tiles.split(self.tile(0, number))[at] == leaf:
+                return position
+        tail = last // leaf_index.RUN * leaf_index.RUN // tiles.WIDTH
+        found = self._searched(leaf, tail, last // tiles.WIDTH + 1)
+        return self._searched(leaf, 0, tail) if found is None else found
+
+    def _searched(self, leaf: bytes, first: int, beyond: int) -> int | None:
+        """Return where a leaf stands in some of the tiles; None if nowhere."""
         found = self._session.instr.format("hashes")
         for number, hashes in self._session.execute(
-            f"SELECT number, hashes FROM {self._log.tiles} WHERE level = 0 AND {found} > 0 ORDER BY number DESC",  # noqa: S608
-            (leaf,),
+            f"SELECT number, hashes FROM {self._log.tiles} "  # noqa: S608  # our own name
+            f"WHERE level = 0 AND number >= ? AND number < ? AND {found} > 0",
+            (first, beyond, leaf),
         ):
             hashes_of = tiles.split(hashes)
             if leaf in hashes_of:

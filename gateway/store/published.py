@@ -12,7 +12,7 @@ from collections.abc import Callable
 from gateway.audit import static, tiles
 from gateway.database import Session
 from gateway.errors import IntegrityError
-from gateway.store.log import Signed, StoredLog, check
+from gateway.store.log import AUDIT, Log, Signed, StoredLog, check
 from gateway.store.place import Place
 from gateway.store.sessions import Sessions
 
@@ -20,12 +20,14 @@ from gateway.store.sessions import Sessions
 class Published:
     """May be asked by several threads at once."""
 
-    def __init__(
-        self, place: Place, shown: Callable[[Session], Signed] = lambda session: StoredLog(session).last()
-    ) -> None:
-        """Open the store; `shown` gives the checkpoint. Raises IntegrityError if none is there, UnavailableError."""
+    def __init__(self, place: Place, shown: Callable[[Session], Signed] | None = None, *, log: Log = AUDIT) -> None:
+        """Open one of the store's logs; `shown` gives the checkpoint, without it the last is given.
+
+        Raises IntegrityError if none is there, UnavailableError.
+        """
         self._sessions = Sessions(place)
-        self._shown = shown
+        self._shown = shown or (lambda session: StoredLog(session, log).last())
+        self._which = log
         self._size = 0
         """Of a checkpoint that was seen: the log does not shrink."""
 
@@ -50,7 +52,7 @@ class Published:
         self._sessions.close()
 
     def _found(self, session: Session, asked: tiles.Asked) -> bytes | None:
-        log = StoredLog(session)
+        log = StoredLog(session, self._which)
         if not asked.within(self._size):
             self._size = log.last().size
             if not asked.within(self._size):

@@ -52,4 +52,13 @@ HELD = "CREATE VIEW held_events AS SELECT id, event, type, partition, queues, bo
 OF_WHAT_WAITS = (_OF_EVIDENCE, _OF_QUARANTINE, _OF_CONTENTS, _OF_RECORDS)
 """What is sealed of that which waits for a person, and of nothing else: for whoever answers, and who carries it out."""
 
-SHOWN = (RECORDS_OF_DISPATCHES, RECORDS_OF_DEPOSITS, *OF_WHAT_WAITS, OF_PERSONS, OF_LETTERS, HELD)
+ORPHANS = (
+    "CREATE VIEW orphan_intents AS SELECT id, dispatch, state, changed_at, "
+    "CASE WHEN state IN ('sending', 'resending') THEN changed_at ELSE expires END AS late_from "
+    "FROM dispatches WHERE intent IS NOT NULL AND state IN "
+    "('composed', 'sending', 'waiting', 'uncertain', 'resending', 'deposited', 'fetched')"
+)
+"""What was meant to be disclosed and has no end, and since when that is late: an attempt since it began, all else since
+its time was out. For whoever watches, who is shown no other dispatch."""
+
+SHOWN = (RECORDS_OF_DISPATCHES, RECORDS_OF_DEPOSITS, *OF_WHAT_WAITS, OF_PERSONS, OF_LETTERS, HELD, ORPHANS)

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-REVISION = "0014"
+REVISION = "0018"
 """The schema this program knows: the last step in `migrations/versions`."""
 WIDTH = 10_000_000
 """Numbers in one partition of a new store on PostgreSQL: of leaves some 5 GB; a day of 100 messages a second."""

@@ -10,6 +10,8 @@ INSERT_ONLY = (
     "review_steps", "reading_leaves", "reading_records", "reading_checkpoints", "flows",
     "cosignatures", "stamps",
     "gallringar", "gallrade", "hold_steps",
+    "control_draws", "control_cases", "control_officials", "control_marks",
+    "trust_files", "trust_reads", "receipts",
 )  # fmt: skip
 
 _LETTERS = (
@@ -92,6 +94,11 @@ _HOLDS = (
     AND s."by" <> NEW."by")
     BEGIN SELECT RAISE(ABORT, 'a hold that one wants released, another releases'); END""",
 )
+_CONTROL = (
+    """CREATE TRIGGER control_marks_by_others BEFORE INSERT ON control_marks WHEN EXISTS
+    (SELECT 1 FROM control_officials o WHERE o.case_id = NEW.case_id AND o.official = NEW."by")
+    BEGIN SELECT RAISE(ABORT, 'nobody reviews their own doing'); END""",
+)
 _OUTBOX = (
     """CREATE TRIGGER outbox_changed_never BEFORE UPDATE OF id, message, event, type, partition, queues, replay_of,
     replay_reason, dispatch ON outbox
@@ -125,9 +132,15 @@ TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'reading_tiles only grow'); END""",
     """CREATE TRIGGER reading_tiles_deleted_never BEFORE DELETE ON reading_tiles
     BEGIN SELECT RAISE(ABORT, 'reading_tiles are never deleted'); END""",
+    *(
+        f"CREATE TRIGGER {table}_changed_never BEFORE UPDATE ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is made again, never changed'); END"
+        for table in ("leaf_index", "reading_leaf_index")
+    ),
     *_OUTBOX,
     *_LETTERS,
     *_DISPATCHES,
     *_REVIEWS,
     *_HOLDS,
+    *_CONTROL,
 )

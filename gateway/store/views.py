@@ -24,7 +24,7 @@ from gateway.database import Session, instant
 from gateway.errors import UnavailableError
 from gateway.message import LeafHash, MessageId, Pseudonym, RecordOutcome, Sealed
 from gateway.review import WAITING, State
-from gateway.store import schema
+from gateway.store import gaps, schema
 from gateway.store.cosignatures import StoredCosignatures
 from gateway.store.entries import read_outcomes
 from gateway.store.log import StoredLog
@@ -43,6 +43,8 @@ _APART = (
     (schema.shieldings, schema.shieldings.c.position),
 )
 """Tables whose rows have a leaf with a seal of its own, and where each says which."""
+_ORPHANED = timedelta(hours=1)
+"""How late the end of an intent may be before that is an alarm."""
 _COUNTED = ("messages", "refusals", "quarantine", "leaves", "outbox", "protections", "checkpoints")
 
 
@@ -304,6 +306,11 @@ class Views:
             .group_by(table.kind)
         )
         return {kind: (count, (now - instant(oldest)).total_seconds()) for kind, count, oldest in self._all(query)}
+
+    def orphaned(self, now: datetime) -> int:
+        """Return how many intents to disclose have no end, an hour after they should have had one."""
+        with self._session() as session:
+            return gaps.orphans(session, now - _ORPHANED)
 
     def gallring(self, now: datetime) -> tuple[dict[str, tuple[int, int, int, float]], float | None]:
         """Return what each rule of gallring had come to when somebody last looked, and how many seconds ago that was.

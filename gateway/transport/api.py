@@ -36,7 +36,8 @@ from gateway.outbound.rules import Rules
 from gateway.soap.fault import HTTP
 from gateway.transport import body
 from gateway.transport.desk import LIMIT, Admissions, Desk, Refused, give, told, unavailable
-from gateway.transport.reply import RETRY_AFTER, Receive, Reply, Scope, Send
+from gateway.transport.problem import told as tell
+from gateway.transport.reply import Receive, Reply, Scope, Send
 from gateway.trust import jws
 from gateway.trust.receipt import LIFETIME
 from gateway.trust.signing import instant
@@ -45,7 +46,6 @@ ADDRESS: Final = "/api/v1/mailbox"
 DOCUMENT: Final = "api/mailbox.v1.json"
 """OpenAPI 3.1, below `schemas/`."""
 SIGNATURE: Final = b"x-jws-signature"
-PROBLEM: Final = "application/problem+json"
 _ANYONE: Final = brevlada.address(PartnerId("-"))
 """Whose mailbox is meant, the certificate tells."""
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -178,24 +178,7 @@ def problem(code: Code, *, method: str, reference: str | None = None, close: boo
         reference: What to quote when calling us.
         close: True where the connection must not be used again.
     """
-    status = _status(code)
-    told_ = {
-        "type": f"urn:forsakringskassan:utbyte:problem:{code.name.lower()}",
-        "title": code.english,
-        "status": status,
-        "detail": code.swedish,
-        "code": code.name,
-        "step": code.step.value,
-        "mender": code.mender.value,
-        "resend": code.resend,
-        "reference": reference,
-    }
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers = ((b"retry-after", RETRY_AFTER),)
-    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = ((b"allow", method.encode("ascii")),)
-    return Reply(status=status, content_type=PROBLEM, body=orjson.dumps(told_), headers=headers, close=close)
+    return tell(code, _status(code), allow=method, reference=reference, close=close)
 
 
 def _status(code: Code) -> int:

@@ -62,6 +62,19 @@ def asked(headers: Headers) -> SoapVersion:
 
 def head(headers: Headers, *, limit: int) -> Head:
     """Judge the headers of a POST whose body may have `limit` bytes. Raises MalformedError (GW-HTTP-…)."""
+    content_type = _framed(headers, limit)
+    return Head(version=_typed(content_type), content_type=content_type)
+
+
+def media(headers: Headers, *, limit: int, accepted: str) -> None:
+    """Judge the headers of a POST that is no SOAP, and of this media type. Raises MalformedError (GW-HTTP-…)."""
+    match = _TYPE.fullmatch(_framed(headers, limit))
+    if match is None or match[1].lower() != accepted:
+        raise MalformedError(codes.CONTENT_TYPE, f"not {accepted}")
+
+
+def _framed(headers: Headers, limit: int) -> str:
+    """Return the Content-Type of what may be read."""
     types: list[bytes] = []
     for name, value in headers:
         if name == b"content-type":
@@ -78,8 +91,7 @@ def head(headers: Headers, *, limit: int) -> Head:
                 raise MalformedError(codes.EMPTY)
     if len(types) != 1:
         raise MalformedError(codes.CONTENT_TYPE, f"{len(types)} Content-Type headers")
-    content_type = types[0].decode("latin-1")
-    return Head(version=_typed(content_type), content_type=content_type)
+    return types[0].decode("latin-1")
 
 
 async def read(receive: Receive, *, limit: int, seconds: float) -> bytes | None:

@@ -171,6 +171,7 @@ class Front:
 
     async def _receipted(self, accepted: Accepted, rules: path.Rules, started: float) -> Reply:
         receipt = await self._receipt(accepted, rules)
+        self._journal.keep(receipt.sign)
         _tell_accepted(accepted, started)
         return Reply(status=200, content_type=receipt.content_type, body=receipt.envelope)
 

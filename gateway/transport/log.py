@@ -1,5 +1,7 @@
 """The log for everybody to mirror: `GET /audit/checkpoint` and `/audit/tile/…` (C2SP tlog-tiles).
 
+That of who has read it is beside it, at `/audit/readings/…`, of the same form.
+
 Whoever TLS lets in may read all of it, as `/health` and `/metrics`: with a client certificate under some partner's
 anchors, and nobody's in particular. What is there commits to records and tells none: a salted hash, the kind of leaf,
 the hash of the law. So a reader is neither judged nor logged, and a mirror may serve others without a certificate.
@@ -29,6 +31,8 @@ from gateway.transport.front import Front
 from gateway.transport.reply import Receive, Reply, Scope, Send
 
 PREFIX: Final = "/audit/"
+READINGS: Final = "/audit/readings/"
+"""Where the log of readings is: below the origin, as its own is below the audit log's."""
 FOR_GOOD: Final = b"public, max-age=31536000, immutable"
 """A year, and RFC 8246."""
 NEVER: Final = b"no-cache"
@@ -43,7 +47,7 @@ _VARY: Final = (b"vary", b"accept-encoding")
 
 
 class Log:
-    """The endpoint. One for each front."""
+    """The endpoint. One for each log of a front."""
 
     def __init__(self, front: Front, read: static.Read) -> None:
         """`read` may be called by several threads at once."""
@@ -99,9 +103,9 @@ class Log:
         return gzip.compress(found, _LEVEL, mtime=0) if zipped and found is not None else found
 
 
-def route(log: Log) -> Route:
-    """Put the endpoint at its addresses."""
-    return Route(f"{PREFIX}{{path:path}}", endpoint=log)
+def routes(log: Log, readings: Log) -> tuple[Route, Route]:
+    """Put the endpoints at their addresses: that of the readings first, which lie below the other's."""
+    return Route(f"{READINGS}{{path:path}}", endpoint=readings), Route(f"{PREFIX}{{path:path}}", endpoint=log)
 
 
 def _zips(scope: Scope) -> bool:

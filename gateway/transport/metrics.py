@@ -15,6 +15,7 @@ a leaf for each record that was decided on and for each refusal, and it outlives
     gateway_reviews_waiting_seconds{role,kind}             how long the oldest of them has waited
     gateway_reviews_answered{kind}                         what they answered, and is not carried out
     gateway_reviews_answered_seconds{kind}                 for how long not: releaser or dispatcher stands still
+    gateway_intents_orphaned                               disclosures of which nobody has said in time what became
     gateway_witness_quorum_waiting_seconds                 how long a checkpoint has waited for its witnesses
     gateway_witness_behind_leaves{witness}                 what each has not cosigned
     gateway_stamp_waiting_seconds                          since the end of a day that nobody has stamped
@@ -87,6 +88,8 @@ class Readings:
     """Role and kind -> how many wait for people, and for how many seconds the oldest has."""
     answered: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Kind -> how many are answered and not carried out, and for how many seconds the oldest is not."""
+    orphaned: int = 0
+    """Intents to disclose that should have had an end."""
     gallring: Mapping[str, tuple[int, int, int, float]] = field(default_factory=dict)
     """Rule -> how many are due, held, and refused, and for how many seconds the oldest has been due."""
     gallring_looked: float | None = None
@@ -168,6 +171,7 @@ def _metrics(readings: Readings) -> list[Metric]:
         gauges("gateway_reviews_answered", "Not carried out yet.", ("kind",), _answered(readings, 0)),
         gauges("gateway_reviews_answered_seconds", "Since the oldest was.", ("kind",), _answered(readings, 1)),
         gauges("gateway_witness_behind_leaves", "What it has not cosigned.", ("witness",), _behind(readings)),
+        GaugeMetricFamily("gateway_intents_orphaned", "Intents without an end in time.", value=readings.orphaned),
         GaugeMetricFamily(
             "gateway_witness_quorum_waiting_seconds", "Wait for witnesses.", value=readings.quorum_seconds
         ),

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -40,6 +41,15 @@ FAREWELL = 0.1
 """Seconds for an idle peer's close_notify (RFC 8446 section 6.1): most clients send none until they use it again."""
 _HARD = 2
 """Times the limit of connections, from where on a connection is cut without a word."""
+
+
+Refused = Callable[[codes.Code], reply.Reply]
+"""What is answered to what never became a request."""
+
+
+def soap(code: codes.Code) -> reply.Reply:
+    """Answer by a fault: who calls the front sends SOAP."""
+    return reply.refusal(code, SoapVersion.SOAP_11, close=True)
 
 
 class _Part(Enum):
@@ -69,9 +79,10 @@ class Patience:
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection. `patience` is set by a subclass, since uvicorn makes the objects itself."""
+    """One client's connection. A subclass sets `patience` and `refused`, since uvicorn makes the objects itself."""
 
     patience: Patience
+    refused: Refused
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Note who it is; start the clock for its first request."""
@@ -209,7 +220,7 @@ class Connection(HttpToolsProtocol):
             self._end_after_answers()
             return
         if self._may_write():
-            self.transport.write(reply.raw(reply.refusal(code, SoapVersion.SOAP_11, close=True)))
+            self.transport.write(reply.raw(self.refused(code)))
         if not self._idle():  # the front waits for a body that will never be whole, and must not answer too
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -257,6 +268,6 @@ def _silent(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Applicat
     return run
 
 
-def patient(patience: Patience) -> type[Connection]:
-    """Return the protocol class with these limits."""
-    return type("PatientConnection", (Connection,), {"patience": patience})
+def patient(patience: Patience, refused: Refused = soap) -> type[Connection]:
+    """Return the protocol class with these limits, and these words for what is no request."""
+    return type("PatientConnection", (Connection,), {"patience": patience, "refused": staticmethod(refused)})

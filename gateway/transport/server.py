@@ -18,17 +18,23 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import uvicorn
 
 from gateway import codes
 from gateway.config import Listen
 from gateway.errors import ConfigError, UnavailableError
-from gateway.transport.front import Front
-from gateway.transport.protocol import Patience, patient
+from gateway.transport.protocol import Patience, Refused, patient, soap
 
 App = Callable[..., object]
+
+
+class Draining(Protocol):
+    """What is told when the server drains: `Front`, or whatever else answers at a listener."""
+
+    draining: bool
+
 
 BACKLOG = 1024
 _TURNS = 100
@@ -55,12 +61,22 @@ def bind(listen: Listen) -> socket.socket:
 class Server(uvicorn.Server):
     """One event loop that serves one front on one socket."""
 
-    def __init__(self, app: App, front: Front, *, listen: Listen, context: ssl.SSLContext) -> None:
-        """`app` is the whole ASGI application; `front` is told when the server drains."""
+    def __init__(
+        self, app: App, front: Draining, *, listen: Listen, context: ssl.SSLContext, refused: Refused = soap
+    ) -> None:
+        """Make a server that does not run yet.
+
+        Args:
+            app: The whole ASGI application.
+            front: Is told when the server drains.
+            listen: Limits and times.
+            context: TLS.
+            refused: What is answered to what never became a request.
+        """
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http=patient(Patience.of(listen)),
+            http=patient(Patience.of(listen), refused),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -38,42 +38,44 @@ class Listener(ssl.SSLContext):
     current: ssl.SSLContext
     _listen: Listen
     _partners: tuple[Partner, ...]
+    _anchors: tuple[Path, ...]
     _stamps: dict[Path, files.Stamp]
 
-    def __new__(cls, listen: Listen, partners: Iterable[Partner]) -> Self:
-        """Read the files. Raises ConfigError."""
+    def __new__(cls, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = ()) -> Self:
+        """Read the files; `anchors` are others than partners'. Raises ConfigError."""
         made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        made.reload(listen, partners)
+        made.reload(listen, partners, anchors)
         return made
 
     def renew(self) -> bool:
         """Read the files again where one has changed; tell whether one had. Raises ConfigError; the old stay."""
         if files.same(self._stamps):
             return False
-        self.reload(self._listen, self._partners)
+        self.reload(self._listen, self._partners, self._anchors)
         return True
 
-    def reload(self, listen: Listen, partners: Iterable[Partner]) -> None:
+    def reload(self, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = ()) -> None:
         """Go on with another certificate and other partners. Raises ConfigError; the old ones stay."""
-        every = tuple(partners)
-        read = (listen.certificate, listen.key, *(path for one in every for path in authorities(one)))
+        every, others = tuple(partners), tuple(anchors)
+        read = (listen.certificate, listen.key, *others, *(path for one in every for path in authorities(one)))
         stamps = dict(files.stamps(read))
         files.secret(listen.key, "listen.key")
-        self.current = context(listen, every)
-        self._listen, self._partners, self._stamps = listen, every, stamps
+        self.current = context(listen, every, others)
+        self._listen, self._partners, self._anchors, self._stamps = listen, every, others, stamps
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401  # passed on as it is
         """Begin a connection in the newest context."""
         return self.current.wrap_bio(*args, **kwargs)
 
 
-def context(listen: Listen, partners: Iterable[Partner]) -> ssl.SSLContext:
+def context(listen: Listen, partners: Iterable[Partner], anchors: Iterable[Path] = ()) -> ssl.SSLContext:
     """Make the listener's context: our certificate, client certificates required. Raises ConfigError."""
     made = _strict(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_3 if listen.minimum_tls == "1.3" else ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     identify(made, listen)
     admit(made, partners)
+    _believe(made, anchors)
     return made
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from gateway import codes, endings
 from gateway.dispatch import Finding, Part, Result
 from gateway.errors import ContractError, UncertainError
-from gateway.message import Digest, Outcome
+from gateway.message import Digest, LeafHash, Outcome, RecordOutcome
 from gateway.soap import names
 from gateway.trust.receipt import ACTION, NAMESPACE
 
@@ -56,24 +57,58 @@ def read(payload: _Element, *, message_id: str, digest: Digest) -> Result:
         ContractError: CONTRACT_UNKNOWN or CONTRACT_SCHEMA, it is no receipt; CONTRACT_CONTENT, it contradicts itself.
         UncertainError: OTHER, it is about another message or other content.
     """
+    said = told(payload)
+    if said.message_id != message_id:
+        raise UncertainError(endings.OTHER, "the receipt is about another message")
+    if said.digest != digest:
+        raise UncertainError(endings.OTHER, "the receipt is about other content")
+    parts = [
+        Part(name=str(one.position), finding=_FOUND[one.outcome], code=one.code if _CODE.fullmatch(one.code) else None)
+        for one in said.outcomes
+    ]
+    return _result(parts, whole=said.whole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Everything that a receipt says."""
+
+    message_id: str
+    digest: str
+    contract: str
+    received_at: datetime
+    accepted_at: datetime
+    whole: bool
+    """Its Decision: every record was taken in."""
+    outcomes: tuple[RecordOutcome, ...]
+    leaves: tuple[LeafHash, ...]
+
+
+def told(payload: _Element) -> Told:
+    """Read a receipt: the partner's, or our own as the partner holds it.
+
+    Args:
+        payload: The Receipt element, signed.
+
+    Raises:
+        ContractError: CONTRACT_UNKNOWN or CONTRACT_SCHEMA, it is no receipt; CONTRACT_CONTENT, it contradicts itself.
+    """
     if payload.tag != ROOT:
         raise ContractError(codes.CONTRACT_UNKNOWN, "the answer is no Receipt")
-    told, stated, contract, received, accepted, decision, outcomes, leaves = _children(payload)
-    about = _text(told, collapse=False)
-    content = _digest(stated)
-    _text(contract, collapse=False)
-    _time(received)
-    _time(accepted)
-    whole = _decision(decision)
-    parts = tuple(_outcomes(outcomes))
-    _leaves(leaves)
-    if whole != all(part.finding is Finding.DONE and waits is False for part, waits in parts):
+    about, stated, contract, received, accepted, decision, outcomes, leaves = _children(payload)
+    said = Told(
+        message_id=_text(about, collapse=False),
+        digest=_digest(stated),
+        contract=_text(contract, collapse=False),
+        received_at=_time(received),
+        accepted_at=_time(accepted),
+        whole=_decision(decision),
+        outcomes=tuple(_outcomes(outcomes)),
+        leaves=tuple(_leaves(leaves)),
+    )
+    if said.whole != all(one.outcome is Outcome.PERMIT for one in said.outcomes):
         raise ContractError(codes.CONTRACT_CONTENT, "Decision and Outcomes contradict each other")
-    if about != message_id:
-        raise UncertainError(endings.OTHER, "the receipt is about another message")
-    if content != digest:
-        raise UncertainError(endings.OTHER, "the receipt is about other content")
-    return _result([part for part, _ in parts], whole=whole)
+    return said
 
 
 def _result(parts: Sequence[Part], *, whole: bool) -> Result:
@@ -115,13 +150,12 @@ def _digest(element: _Element) -> str:
     return text
 
 
-def _time(element: _Element) -> None:
+def _time(element: _Element) -> datetime:
     """Hold a time to xs:dateTime in UTC. When the partner took it is the partner's to say: nothing is judged by it."""
     text = _text(element)
     try:
         if _TIME.fullmatch(text):
-            datetime.fromisoformat(text)
-            return
+            return datetime.fromisoformat(text)
     except ValueError:
         pass
     raise _wrong(names.local(element), "is no time in UTC")
@@ -134,8 +168,7 @@ def _decision(element: _Element) -> bool:
     return text == "ACCEPTED"
 
 
-def _outcomes(element: _Element) -> Iterator[tuple[Part, bool]]:
-    """Yield each outcome as a part, and whether it waits for a person."""
+def _outcomes(element: _Element) -> Iterator[RecordOutcome]:
     seen: set[int] = set()
     for one in _listed(element, "Outcome"):
         if _text(one, "position", "result", "code"):
@@ -143,18 +176,14 @@ def _outcomes(element: _Element) -> Iterator[tuple[Part, bool]]:
         written, result = one.get("position", "").strip(_SPACE), one.get("result", "").strip(_SPACE)
         if not _POSITION.fullmatch(written) or result not in set(Outcome):
             raise _wrong("Outcome", "position or result")
-        position, code = int(written), one.get("code", "")
+        position = int(written)
         if position in seen:
             raise ContractError(codes.CONTRACT_CONTENT, "Outcomes: a position stands twice")
         seen.add(position)
-        found = _FOUND[Outcome(result)]
-        yield (
-            Part(name=str(position), finding=found, code=code if _CODE.fullmatch(code) else None),
-            Outcome(result) is Outcome.REFER,
-        )
+        yield RecordOutcome(position=position, outcome=Outcome(result), code=one.get("code", ""))
 
 
-def _leaves(element: _Element) -> None:
+def _leaves(element: _Element) -> Iterator[LeafHash]:
     for one in _listed(element, "Leaf"):
         try:
             content = binascii.a2b_base64("".join(_text(one).split()), strict_mode=True)
@@ -162,6 +191,7 @@ def _leaves(element: _Element) -> None:
             content = b""
         if len(content) != _LEAF:
             raise _wrong("Leaf", "is no hash of 32 bytes in base64")
+        yield LeafHash(content)
 
 
 def _listed(element: _Element, name: str) -> list[_Element]:

@@ -113,6 +113,11 @@ class Trust:
         """Tell whether every revocation list that a partner requires holds at that time: what a watcher asks."""
         return all(under.revocations.fresh(at) for under in (*self._roots.values(), *self._serving.values()))
 
+    @property
+    def lists(self) -> Mapping[PartnerId, Sequence[bytes]]:
+        """Return the revocation lists that each partner's certificates are judged by, DER."""
+        return {partner: under.revocations.contents for partner, under in self._roots.items()}
+
     def judge(self, der: bytes, *, partner: PartnerId, role: Role, at: datetime) -> Identity:
         """Judge one certificate, as the module's text lays out.
 

@@ -116,6 +116,12 @@ class Signers:
             return self
         return Signers.build(*self._read)
 
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """Return those of all that sign now or will, DER."""
+        keys = (*_both(self.p256, self.next_p256), *_both(self.rsa, self.next_rsa))
+        return tuple(key.certificate for key in keys)
+
     def of(self, partner: PartnerId, at: datetime, until: datetime) -> SigningKey:
         """Return the key that this partner can verify.
 

@@ -47,6 +47,8 @@ class _List:
     since: datetime
     until: datetime
     serials: frozenset[int] = field(repr=False)
+    content: bytes = field(repr=False)
+    """DER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,11 @@ class Revocations:
                 found.setdefault(_signer(crl, authorities, path), []).append(complete)
         newest = {key: tuple(sorted(lists, key=lambda item: item.since, reverse=True)) for key, lists in found.items()}
         return cls(_lists=newest, _required=required)
+
+    @property
+    def contents(self) -> tuple[bytes, ...]:
+        """Return every list, DER."""
+        return tuple(one.content for lists in self._lists.values() for one in lists)
 
     def fresh(self, at: datetime) -> bool:
         """Tell whether the list that speaks for each CA at that time is fresh, where lists are required."""
@@ -141,7 +148,12 @@ def _complete(crl: x509.CertificateRevocationList, path: Path) -> _List:
         raise ConfigError(f"{path}: only complete lists are taken; this one has extension {partial[0]}")
     if crl.next_update_utc is None:
         raise ConfigError(f"{path}: the list has no nextUpdate (RFC 5280 section 5.1.2.5)")
-    return _List(since=crl.last_update_utc, until=crl.next_update_utc, serials=serials)
+    return _List(
+        since=crl.last_update_utc,
+        until=crl.next_update_utc,
+        serials=serials,
+        content=crl.public_bytes(Encoding.DER),
+    )
 
 
 def _signer(crl: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate], path: Path) -> Authority:

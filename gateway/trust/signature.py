@@ -157,9 +157,20 @@ def _digested(references: Sequence[Reference]) -> dict[_Element, bytes]:
 
 def _signed(key: CertificatePublicKeyTypes, form: shape.Shape) -> None:
     """Hold the signature value to SignedInfo (XMLDSig 3.2.2), with a key that fits the algorithm."""
-    data, value = form.info.canonical, form.value
+    hold(form.value, form.info.canonical, method=form.info.method, key=key)
+
+
+def hold(value: bytes, data: bytes, *, method: str, key: CertificatePublicKeyTypes) -> None:
+    """Hold a signature value to what was signed. Raises UntrustedError: SIG_KEY, SIG_VALUE.
+
+    Args:
+        value: In the form that XMLDSig gives it.
+        data: What was signed, canonical.
+        method: The algorithm's address.
+        key: Which must fit the algorithm.
+    """
     try:
-        match form.info.method, key:
+        match method, key:
             case names.RSA_SHA256, RSAPublicKey():
                 if not RSA_BITS[0] <= key.key_size <= RSA_BITS[1]:
                     raise UntrustedError(codes.SIG_KEY, f"RSA of {key.key_size} bits")

@@ -33,7 +33,7 @@ from lxml.etree import _Element
 
 from gateway import codes
 from gateway.errors import ConfigError, MalformedError
-from gateway.message import SoapVersion
+from gateway.message import Fingerprint, SoapVersion
 from gateway.soap import envelope as soap
 from gateway.soap import names, xml
 
@@ -91,10 +91,13 @@ class SigningKey:
     """The signature algorithm's address."""
     token: str = field(init=False, repr=False)
     """The BinarySecurityToken element."""
+    fingerprint: Fingerprint = field(init=False)
+    """SHA-256 of the certificate."""
 
     def __post_init__(self) -> None:
         """Compose once what every signature repeats."""
         content = b2a_base64(self.certificate, newline=False).decode("ascii")
+        object.__setattr__(self, "fingerprint", Fingerprint(sha256(self.certificate).hexdigest()))
         object.__setattr__(
             self, "method", method(self.key.public_key()) if isinstance(self.key, PrivateKey) else self.key.method
         )

@@ -5,6 +5,8 @@
     intake       a front with its rules and its journal; `Keeper` renews the rules        each worker has one
     background   integrator, relay, collector, dispatcher, releaser: one of each works for a store, by lease
     gallring     destroys what has been kept long enough, likewise; witnessing and stamping have others sign for the log
+    auditors     the auditors' listener, a process of its own; asking is a question, whoever carries it
+    transparency the citizens' portals' listener, likewise; extracting is a registerutdrag, whoever asks for it
     unsealing    leaves opened, for those who have said why; evidence makes packages of them
 
 With one worker intake and background are in one process; with more, the parent has the background and the workers the
@@ -23,7 +25,8 @@ from gateway.config import Configuration
 from gateway.ports import Clock
 from gateway.store.place import Duty
 from gateway.transport import server
-from gateway.wiring.background import EVERYTHING, Alarm, Background, Role
+from gateway.wiring.auditors import Auditing
+from gateway.wiring.background import DOORS, EVERYTHING, Alarm, Background, Role
 from gateway.wiring.drivers import (
     Broker,
     courier,
@@ -37,8 +40,9 @@ from gateway.wiring.drivers import (
     upgraded,
     views,
     witnessed,
+    witnessed_readings,
 )
-from gateway.wiring.intake import Intake, Keeper, context
+from gateway.wiring.intake import Intake, Keeper, Renewed, context
 from gateway.wiring.rules import (
     Random,
     SystemClock,
@@ -50,18 +54,23 @@ from gateway.wiring.rules import (
     rules,
     sealer,
 )
+from gateway.wiring.transparency import Transparency
 
 __all__ = [
+    "DOORS",
     "EVERYTHING",
     "Alarm",
+    "Auditing",
     "Background",
     "Broker",
     "Duty",
     "Intake",
     "Keeper",
     "Random",
+    "Renewed",
     "Role",
     "SystemClock",
+    "Transparency",
     "agreed",
     "checkpoint_key",
     "checkpoint_signer",
@@ -82,6 +91,7 @@ __all__ = [
     "upgraded",
     "views",
     "witnessed",
+    "witnessed_readings",
 ]
 
 

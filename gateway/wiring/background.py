@@ -27,7 +27,7 @@ from gateway.store import gallring, partitions
 from gateway.store.dead_letters import StoredDeadLetters
 from gateway.store.integrator import Integrator
 from gateway.store.lease import Lease
-from gateway.store.log import AUDIT, READINGS, Log
+from gateway.store.log import AUDIT, LOGS, READINGS, Log
 from gateway.store.outbox import StoredOutbox
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
@@ -59,9 +59,15 @@ class Role(StrEnum):
     """Carries out what people decide of what came in."""
     GALLRING = "gallring"
     """Destroys what has been kept long enough."""
+    AUDITOR = "auditor"
+    """Answers auditors, at a listener of its own."""
+    TRANSPARENCY = "transparency"
+    """Answers citizens' portals, likewise."""
 
 
-EVERYTHING = frozenset(Role)
+DOORS = frozenset({Role.AUDITOR, Role.TRANSPARENCY})
+"""Each is a process by itself, as who asks the log must not be who operates it."""
+EVERYTHING = frozenset(Role) - DOORS
 HOUR, SOON = 3600.0, 60.0
 """Seconds between two looks at the partitions, and after a look that failed: one partition lasts for days."""
 
@@ -122,7 +128,7 @@ class Background:
         self.integrator: Integrator | None = None
         self.reading: Integrator | None = None
         """Of the log of readings."""
-        self.witnessing: Witnessing | None = None
+        self.witnessing: list[Witnessing] = []
         self.stamping: Stamping | None = None
         self.upkeep: Upkeep | None = None
         self.emptying: Upkeep | None = None
@@ -147,7 +153,7 @@ class Background:
     def start(self) -> None:
         """Begin."""
         everything = (self.integrator, self.reading, self.upkeep, self.emptying, self.relay, self.collector)
-        for one in (*everything, self.witnessing, self.stamping, self.sending, self.releasing, self.gallring):
+        for one in (*everything, *self.witnessing, self.stamping, self.sending, self.releasing, self.gallring):
             if one is not None:
                 one.start()
 
@@ -198,11 +204,13 @@ class Background:
         key = checkpoint_key(configuration)
         policy = agreed(audit.witnesses, key)
         if policy is not None:
-            self.witnessing = Witnessing(
-                where, policy, audit.witnesses,
-                key=key, clock=self._clock, holder=self._holder, chance=self._random, alarm=self._told,
-            )  # fmt: skip
-            self._closing.callback(self.witnessing.stop)
+            for log in LOGS if audit.witnesses.readings else (AUDIT,):
+                gathering = Witnessing(
+                    where, policy, audit.witnesses, log=log,
+                    key=log.key(key), clock=self._clock, holder=self._holder, chance=self._random, alarm=self._told,
+                )  # fmt: skip
+                self._closing.callback(gathering.stop)
+                self.witnessing.append(gathering)
         if audit.stamps.authority:
             self.stamping = Stamping(
                 where, audit.stamps,

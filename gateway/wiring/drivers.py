@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway import codes
 from gateway.adapters.registry import Registry
+from gateway.audit import note
 from gateway.audit.checkpoint import Checkpoint
 from gateway.broker import schedule
 from gateway.broker.depth import Depth
@@ -27,6 +28,7 @@ from gateway.ports import Clock, Consumer, DeadLetters, Publisher
 from gateway.privacy.referral import Referrals
 from gateway.store import create, guard
 from gateway.store.dead_letters import StoredDeadLetters
+from gateway.store.log import READINGS
 from gateway.store.place import Duty, Place, placed
 from gateway.store.readings import Readings
 from gateway.store.reviews import StoredReviews
@@ -104,6 +106,16 @@ def witnessed(configuration: Configuration, duty: Duty = Duty.OPERATOR) -> Witne
     """Open what others have signed for. Raises ConfigError (key, policy)."""
     key = checkpoint_key(configuration)
     return Witnessed(place(configuration, duty), key, agreed(configuration.gateway.audit.witnesses, key))
+
+
+def witnessed_readings(configuration: Configuration, where: Place, key: note.Key) -> Witnessed:
+    """Open what others have signed for of the log of readings. Raises ConfigError (policy).
+
+    `key` is the audit log's.
+    """
+    witnesses = configuration.gateway.audit.witnesses
+    policy = agreed(witnesses, key) if witnesses.readings else None
+    return Witnessed(where, READINGS.key(key), policy, READINGS)
 
 
 def dead_letters(configuration: Configuration, clock: Clock, duty: Duty = Duty.OPERATOR) -> StoredDeadLetters:

@@ -4,7 +4,7 @@
 2. One checkpoint that covers them all, and each leaf's path up to it.
 3. What they tell of: the originals, with what the store's facts say beside each.
 4. What they were judged by: the registers of law that they name.
-5. Who signed: the certificates in the originals and those above them, with the revocation lists that are read here.
+5. What was signed, by whom, and what was known of them then (`signatures`).
 6. Who else vouches: the witnesses' keys and policy, and time stamps.
 
 What cannot be had is said in words, never left out in silence.
@@ -12,44 +12,30 @@ What cannot be had is said in words, never left out in silence.
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.audit import evidence, note
 from gateway.audit import policy as policies
 from gateway.audit.policy import Policy
 from gateway.config import Configuration, archive
-from gateway.errors import ConfigError, GatewayError, UntrustedError
+from gateway.errors import ConfigError
 from gateway.message import PartnerId
-from gateway.soap import names, xml
 from gateway.store import registers, vouching
 from gateway.store.dispatch_views import DispatchViews
 from gateway.store.place import Duty
 from gateway.store.stamps import Stamped
-from gateway.trust import decoding, usage
-from gateway.trust.roots import Roots
+from gateway.wiring import signatures
 from gateway.wiring.drivers import place
 from gateway.wiring.unsealing import Unsealed, Unsealing
 
-_RECEIPTS: Final = (
-    "Våra egna kvitton sparas inte: det de sade står i originals/*/facts.json, och motparten har dem signerade."
-)
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
 _TIMES: Final = ("received", "composed", "ended", "decided")
 """Where a record says when."""
-_LISTS: Final = (
-    "Spärrlistorna är de som gatewayen läser nu. Hur de löd den dag meddelandet kom prövades då; utfallet är lövet."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +84,9 @@ def package(
     # 4. The law.
     law = {policy: archive.packed(files) for policy in _named(leaves) if (files := registers.read(where, policy))}
     # 5. Who signed.
-    certificates = _certificates(configuration, leaves, originals) if originals else {}
+    signed = signatures.shown(configuration, where, _signed(leaves, originals))
+    for name, files in signed.originals.items():
+        originals[name] |= files
     # 6. Who else vouches.
     stamps = {} if proven.stamp is None else _stamps(configuration, proven.stamp)
     return evidence.Package(
@@ -110,10 +98,10 @@ def package(
         leaves=tuple(_proven(one, proven.paths[one.entry.position], originals) for one in leaves),
         originals=originals,
         law=law,
-        certificates=certificates,
+        certificates=signed.certificates,
         stamps=stamps,
         policy=written,
-        missing=tuple(_missing(originals, proven, asked)),
+        missing=(*signed.missing, *_missing(proven, asked)),
     )
 
 
@@ -161,20 +149,15 @@ def _plain(form: Any) -> dict[str, object]:  # noqa: ANN401  # a frozen form of 
     return {name: list(value) if isinstance(value, range) else value for name, value in said.items()}
 
 
-def _certificates(
-    configuration: Configuration,
-    leaves: Iterable[Unsealed],
-    originals: Mapping[str, Mapping[str, bytes]],
-) -> dict[str, bytes]:
-    """Return the certificates that signed the originals, those above them, and the lists that speak of them."""
-    found: dict[str, bytes] = {}
-    senders = {one.original: _sender(one) for one in leaves if one.original in originals}
-    for original, (partner, at) in senders.items():
-        for content in originals[original or ""].values():
-            found |= _path(configuration, partner, content, at)
-        for number, path in enumerate(_lists(configuration, partner), start=1):
-            found[f"{partner}-{number}.crl"] = path.read_bytes()
-    return found
+def _signed(leaves: Iterable[Unsealed], originals: Mapping[str, Mapping[str, bytes]]) -> Iterator[signatures.Original]:
+    """Yield what is there in original, with whose it is and when, as its first leaf that can be read tells."""
+    for name, files in originals.items():
+        mine = [one for one in leaves if one.original == name]
+        known = next((one for one in mine if one.record is not None), None)
+        if known is not None:
+            partner, at = _sender(known)
+            message = known.entry.message
+            yield signatures.Original(name=name, message=message, partner=PartnerId(partner), at=at, files=files)
 
 
 def _sender(one: Unsealed) -> tuple[str, datetime]:
@@ -184,39 +167,14 @@ def _sender(one: Unsealed) -> tuple[str, datetime]:
     return said.get("partner", ""), _EVER if at is None else datetime.fromisoformat(at)
 
 
-def _path(configuration: Configuration, partner: str, content: bytes, at: datetime) -> dict[str, bytes]:
-    """Return the certificate in a message, and the path above it where it stands under the partner's anchors."""
-    try:
-        token = xml.parse(content, configuration.gateway.limits).find(f".//{names.TOKEN}")
-        der = binascii.a2b_base64("" if token is None else token.text or "")
-        certificate = decoding.read(der)
-    except (GatewayError, binascii.Error):
-        return {}  # a command, or a content without a signature of its own
-    known = configuration.partners.get(PartnerId(partner))
-    chain: Sequence[x509.Certificate] = [certificate]
-    if known is not None:
-        with suppress(UntrustedError):
-            chain = Roots.build(known).path(certificate, usage.Role.SIGNER, at)
-    ders = [one.public_bytes(Encoding.DER) for one in chain]
-    return {f"{sha256(one).hexdigest()}.der": one for one in ders}
-
-
-def _lists(configuration: Configuration, partner: str) -> Sequence[Path]:
-    known = configuration.partners.get(PartnerId(partner))
-    return () if known is None else known.trust.revocation
-
-
 def _stamps(configuration: Configuration, stamp: Stamped) -> dict[str, bytes]:
     day, anchors = stamp.day.isoformat(), configuration.gateway.audit.stamps.anchors
     found = {f"{day}.tsr": stamp.token, f"{day}.checkpoint": stamp.note}
     return found if anchors is None else {**found, "anchors.pem": anchors.read_bytes()}
 
 
-def _missing(originals: Mapping[str, object], proven: vouching.Vouched, asked: Asked) -> Iterator[str]:
-    if originals:
-        yield _RECEIPTS
-        yield _LISTS
-    elif not asked.originals:
+def _missing(proven: vouching.Vouched, asked: Asked) -> Iterator[str]:
+    if not asked.originals:
         yield "Meddelandena i original är inte med: de kan handla om fler personer. De kan begäras var för sig."
     if not proven.witnesses:
         yield "Inget vittne har signerat checkpointen."

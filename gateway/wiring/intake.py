@@ -6,17 +6,20 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from starlette.applications import Starlette
 
 from gateway import logs
 from gateway.config import Configuration
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
+from gateway.inbound.path import Rules
 from gateway.logs import Happened
 from gateway.outbound.rules import Rules as Outward
 from gateway.ports import Clock
 from gateway.store import guard, partitions
 from gateway.store.journal import StoredJournal
+from gateway.store.log import READINGS
 from gateway.store.mailbox import StoredMailboxes
 from gateway.store.place import Duty
 from gateway.store.protections import StoredProtections
@@ -29,8 +32,9 @@ from gateway.transport.desk import Desk
 from gateway.transport.front import Front, Terms
 from gateway.transport.metrics import Readings
 from gateway.trust.certificates import Inventory
-from gateway.wiring.drivers import place
+from gateway.wiring.drivers import place, witnessed_readings
 from gateway.wiring.governing import govern
+from gateway.wiring.relying import rely
 from gateway.wiring.rules import Random, agreed, beside, checkpoint_key, each, rules
 
 STUCK = 5.0
@@ -70,6 +74,7 @@ class Intake:
         )
         terms = Terms.build(configuration, rules(configuration, self.protections, random=random))
         self._govern(configuration, terms)
+        self._rely(terms.rules)
         self.front = Front(terms=terms, journal=self.journal, clock=clock)
         self.mailboxes = StoredMailboxes(where, clock=clock, committed=self._push)
         self.desk = Desk(self.front, self.mailboxes, self.journal, rules=self._outward, clock=clock)
@@ -77,7 +82,11 @@ class Intake:
         self._witnessed = Witnessed(where, key, agreed(configuration.gateway.audit.witnesses, key))
         self._published = Published(where, self._witnessed.shown)
         self.log = log.Log(self.front, self._published.read)
-        more = (mailbox.route(self.desk), *api.routes(self.desk, configuration.gateway.schemas), log.route(self.log))
+        self._overseen = witnessed_readings(configuration, where, key)
+        self._published_readings = Published(where, self._overseen.shown, log=READINGS)
+        self.log_of_readings = log.Log(self.front, self._published_readings.read)
+        logs_ = log.routes(self.log, self.log_of_readings)
+        more = (mailbox.route(self.desk), *api.routes(self.desk, configuration.gateway.schemas), *logs_)
         self.app: Starlette = app.make(self.front, self.checks, self.readings, *more)
         self._inventory = Inventory(configuration)
         self.context = context(configuration)
@@ -103,6 +112,7 @@ class Intake:
         unsigned, oldest = self._views.unsigned(self._clock.now())
         _, read = self._read.unsigned(self._clock.now())
         standing = self._witnessed.standing(self._clock.now())
+        overseen = self._overseen.standing(self._clock.now())
         gallring, looked = self._views.gallring(self._clock.now())
         return Readings(
             certificates=self._inventory.read(),
@@ -112,11 +122,12 @@ class Intake:
             unsigned=unsigned,
             unsigned_seconds=oldest.total_seconds(),
             reading_unsigned_seconds=read.total_seconds(),
-            quorum_seconds=standing.waiting.total_seconds() if standing else 0.0,
+            quorum_seconds=max((one.waiting.total_seconds() for one in (standing, overseen) if one), default=0.0),
             behind={name: standing.size - size for name, size in standing.last.items()} if standing else {},
             unstamped_seconds=self._unstamped(),
             reviews=self._views.reviewed(self._clock.now()),
             answered=self._views.unsettled(self._clock.now()),
+            orphaned=self._views.orphaned(self._clock.now()),
             gallring={one.key.removeprefix("rule "): (0, 0, 0, 0.0) for one in self._opened.retention} | gallring,
             gallring_looked=looked,
         )
@@ -129,7 +140,8 @@ class Intake:
     def renew(self) -> None:
         """Read revocation lists, anchors, keys and certificates again if a file has changed; keep up with the log.
 
-        Raises ConfigError, and the old ones stay; IntegrityError where the log is not the one this machine knew.
+        Raises ConfigError or UnavailableError, and the old ones stay; IntegrityError where the log is not the one this
+        machine knew.
         """
         each(self._renew_trust, self._renew_signers, self._renew_context)
         if self.configuration.services.postgresql is not None:  # several machines, each a guard of the same log
@@ -151,6 +163,7 @@ class Intake:
         terms = Terms.build(configuration, rules(configuration, self.protections, random=self._random))
         self.context.reload(new.gateway.listen, new.partners.values())
         self._govern(configuration, terms)
+        self._rely(terms.rules)
         self.configuration, self.front.terms = configuration, terms
         self._inventory = Inventory(new)
         self.reloaded(configuration)
@@ -164,6 +177,7 @@ class Intake:
         rules_ = self.front.terms.rules
         trust = rules_.trust.refresh()
         if trust is not rules_.trust:
+            self._rely(replace(rules_, trust=trust))
             self.front.terms = replace(self.front.terms, rules=replace(rules_, trust=trust))
             logs.tell(Happened.REVOCATION_READ)
 
@@ -171,6 +185,7 @@ class Intake:
         rules_ = self.front.terms.rules
         signers = rules_.signers.refresh()
         if signers is not rules_.signers:
+            self._rely(replace(rules_, signers=signers))
             self.front.terms = replace(self.front.terms, rules=replace(rules_, signers=signers))
             logs.tell(Happened.KEYS_READ)
 
@@ -180,6 +195,9 @@ class Intake:
 
     def _govern(self, configuration: Configuration, terms: Terms) -> None:
         govern(configuration, self._place, clock=self._clock, seals=terms.rules.sealer, random=self._random)
+
+    def _rely(self, rules_: Rules) -> None:
+        rely(self._place, rules_.trust, rules_.signers, clock=self._clock)
 
     def _outward(self) -> Outward:
         return beside(self.configuration, self.front.terms.rules)
@@ -193,6 +211,8 @@ class Intake:
         self.desk.close()
         self.log.close()
         self._published.close()
+        self.log_of_readings.close()
+        self._published_readings.close()
         self.mailboxes.close()
         self.journal.close()
         self.protections.close()
@@ -203,18 +223,30 @@ def context(configuration: Configuration) -> tls.Listener:
     return tls.Listener(configuration.gateway.listen, configuration.partners.values())
 
 
+class Renewed(Protocol):
+    """What is renewed while it serves: an intake, or another listener."""
+
+    def renew(self) -> None:
+        """Read files again that have changed. Raises ConfigError, IntegrityError, UnavailableError; the old stay."""
+        ...
+
+    def reload(self, configuration: Configuration) -> None:
+        """Go by a new configuration. Raises the same; the old one stays."""
+        ...
+
+
 class Keeper:
-    """Renews an intake's rules in a thread: looks at the lists every `RENEWAL`, reads everything again when asked."""
+    """Renews what serves in a thread: looks at the lists every `RENEWAL`, reads everything again when asked."""
 
     def __init__(
         self,
-        intake: Intake,
+        serving: Renewed,
         load: Callable[[], Configuration],
         *,
         alarm: Callable[[IntegrityError], None] = lambda _error: None,
     ) -> None:
         """`load` reads the configuration again; `alarm` is told when the log is not the one this machine knew."""
-        self._intake = intake
+        self._serving = serving
         self._load = load
         self._alarm = alarm
         self._woken = threading.Event()
@@ -242,9 +274,9 @@ class Keeper:
         asked, self._asked = self._asked, False
         try:
             if asked:
-                self._intake.reload(self._load())
+                self._serving.reload(self._load())
             else:
-                self._intake.renew()
+                self._serving.renew()
         except ConfigError as error:
             logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
         except IntegrityError as error:

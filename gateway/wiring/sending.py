@@ -33,6 +33,7 @@ from gateway.store.protections import StoredProtections
 from gateway.wiring import drivers
 from gateway.wiring.drivers import Broker, place
 from gateway.wiring.governing import govern
+from gateway.wiring.relying import rely
 from gateway.wiring.rules import Random, each, outward
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Sending:
             self._protections = StoredProtections(where)
             self._rules, self._courier = self._opened()
             self._govern(configuration, self._rules)
+            self._rely(self._rules)
             store = StoredDispatches(where, clock=clock, learned=self._protections.refresh, committed=committed)
             self._closing.callback(store.close)
             self.dispatcher = self._dispatcher(where, store, holder)
@@ -109,7 +111,10 @@ class Sending:
         return self.dispatcher.silent() < SILENT
 
     def renew(self) -> None:
-        """Read revocation lists, anchors, keys and certificates again where a file has changed. Raises ConfigError."""
+        """Read revocation lists, anchors, keys and certificates again where a file has changed.
+
+        Raises ConfigError, UnavailableError; the old ones stay.
+        """
         each(self._renew_trust, self._renew_signers, self._renew_courier)
 
     def reload(self, configuration: Configuration) -> None:
@@ -120,6 +125,7 @@ class Sending:
         rules = outward(configuration, self._protections, random=self._random)
         self._courier.reload(configuration)
         self._govern(configuration, rules)
+        self._rely(rules)
         self._configuration, self._rules = configuration, rules
         self.dispatcher.renew(Walk(rules, self._courier), configuration.partners)
 
@@ -133,15 +139,20 @@ class Sending:
     def _govern(self, configuration: Configuration, rules: Rules) -> None:
         govern(configuration, self._place, clock=self._clock, seals=rules.sealer, random=self._random)
 
+    def _rely(self, rules: Rules) -> None:
+        rely(self._place, rules.trust, rules.signers, clock=self._clock)
+
     def _renew_trust(self) -> None:
         trust = self._rules.trust.refresh()
         if trust is not self._rules.trust:
+            self._rely(replace(self._rules, trust=trust))
             self._walk_by(replace(self._rules, trust=trust))
             logs.tell(Happened.REVOCATION_READ)
 
     def _renew_signers(self) -> None:
         signers = self._rules.signers.refresh()
         if signers is not self._rules.signers:
+            self._rely(replace(self._rules, signers=signers))
             self._walk_by(replace(self._rules, signers=signers))
             logs.tell(Happened.KEYS_READ)
 
@@ -220,6 +231,8 @@ class Sending:
                 self.renew()
             except ConfigError as error:
                 logs.tell(Happened.RELOAD_REFUSED, detail=error.detail)
+            except UnavailableError as error:  # what would be judged by is not kept: the next round tries again
+                logs.fault(error)
 
 
 def _commands(configuration: Configuration) -> Queue:

@@ -109,7 +109,7 @@ def _walk(intake: wiring.Intake, messages: list[bytes], peer: bytes) -> dict[str
     accepted = [future.result() for future in [intake.journal.accept(ready) for ready in readies]]
     marks.append(time.process_time())
     for one in accepted:
-        path.answer(one, rules, now)
+        intake.journal.keep(path.answer(one, rules, now).sign)  # written with the next group
     marks.append(time.process_time())
     parts = [(after - before) / len(messages) for before, after in pairwise(marks)]
     return dict(zip(("prepare", "commit", "receipt"), parts, strict=True), path=sum(parts))

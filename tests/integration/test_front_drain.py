@@ -41,6 +41,9 @@ class Held:
         self.entered.set()
         return held
 
+    def keep(self, sign):
+        self.journal.keep(sign)
+
 
 class Broken:
     """A journal that cannot write."""

@@ -15,6 +15,7 @@ from gateway.cli import exported
 from gateway.cli.demo.ledger import GOVERNING
 from gateway.errors import UnavailableError
 from gateway.sqlite import File
+from gateway.store.log import READINGS
 from gateway.transport import log as endpoint
 from gateway.wiring import checkpoint_key
 from tests import builders
@@ -53,6 +54,14 @@ def test_a_checkpoint_is_text_that_nobody_may_keep(grown):
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"
     assert static.checkpoint.verify(answer.content, checkpoint_key(grown.stage.configuration)).size >= GOVERNING
+
+
+def test_the_log_of_readings_is_beside_it_by_its_own_name(grown):
+    answer = read(grown, "readings/checkpoint")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    own = READINGS.key(checkpoint_key(grown.stage.configuration))
+    assert static.checkpoint.verify(answer.content, own).size == 0
+    assert read(grown, "readings/tile/0/000.p/1").status_code == 404
 
 
 @pytest.mark.parametrize("path", [TILE, BUNDLE, "tile/0/000.p/1", "tile/entries/000.p/1"])

@@ -86,7 +86,7 @@ def test_without_witnesses_nothing_is_missed(tmp_path):
         figures = scraped(stand)
     assert figures["gateway_witness_quorum_waiting_seconds"] == {(): 0}
     assert figures["gateway_stamp_waiting_seconds"] == {(): 0}
-    assert stand.background.witnessing is None
+    assert stand.background.witnessing == []
     assert stand.background.stamping is None
 
 

@@ -17,7 +17,11 @@ from tests import builders
 from tests.integration.test_postgresql_roles import LOG, SENT, made, may
 
 pytestmark = pytest.mark.services
-READ = (*LOG, *SENT, "dispatch_records", "reviews", "review_steps", "registers", "declarations", "alembic_version")
+PROVING = ("trust_files", "trust_reads", "receipts")
+READ = (
+    *(*LOG, *SENT, *PROVING),
+    *("dispatch_records", "reviews", "review_steps", "registers", "declarations", "alembic_version"),
+)
 OTHERS = ("outbox", "dead_letters", "leases", "triage", "protections")
 WRITES = (
     "DELETE FROM {}",
@@ -30,6 +34,7 @@ COLUMN = {
     "records": "sealed", "evidence": "sealed", "quarantine": "sealed", "commands": "asker", "dispatches": "state",
     "timeline": "step", "contents": "sealed", "deposits": "partner", "instructions": "reason", "pauses": "reason",
     "reviews": "state", "review_steps": "step", "registers": "policy", "declarations": "queues",
+    "trust_files": "kind", "trust_reads": "lists", "receipts": "at",
 }  # fmt: skip
 
 
@@ -62,6 +67,29 @@ def test_the_archivist_reads_nothing_that_the_log_is_not_about(session, table):
 def test_the_archivist_writes_nothing_that_it_reads(session, table, write):
     column = COLUMN[table]
     assert not may(session, write.format(table, column, column))
+
+
+ADDED = {
+    "trust_files": ("fingerprint, kind, at, content", "'a', 'crl', '', ''"),
+    "trust_reads": ("partner, at, lists", "'a', '', ''"),
+    "receipts": ("message, at, certificate, signature", "1, '', '', ''"),
+}
+ADDING = {Duty.FRONT: PROVING, Duty.DISPATCHER: ("trust_files", "trust_reads")}
+
+
+@pytest.mark.parametrize("duty", [Duty.FRONT, Duty.DISPATCHER, Duty.RELAY, Duty.RELEASER, Duty.OPERATOR, Duty.GALLRING])
+def test_what_signatures_are_judged_by_is_added_by_whoever_judges_and_read_back_by_nobody_who_serves(kept, duty):
+    serving = kept.acting(duty).open()
+    try:
+        for table, (columns, values) in ADDED.items():
+            adding = f"INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608  # our own words
+            assert may(serving, adding) == (table in ADDING.get(duty, ())), table
+            assert not may(serving, f"DELETE FROM {table}")  # noqa: S608  # as above
+            assert not may(serving, f"UPDATE {table} SET at = ''")  # noqa: S608  # as above
+        assert not may(serving, "SELECT content FROM trust_files")
+        assert not may(serving, "SELECT signature FROM receipts")
+    finally:
+        serving.close()
 
 
 def test_the_archivist_changes_no_schema_and_runs_nothing_that_destroys(session):

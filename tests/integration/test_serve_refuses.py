@@ -79,3 +79,16 @@ def test_a_log_without_its_anchor_is_not_served(grown):
     (folder / ANCHOR).unlink(missing_ok=True)
     status, said = _serve(stage)
     assert (status, "how long the log was cannot be told" in said) == (5, True), said
+
+
+@pytest.mark.parametrize("roles", [("auditor", "front"), ("auditor", "relay")])
+def test_who_answers_auditors_does_nothing_else(grown, roles):
+    stage, _ = grown
+    status, said = _serve(stage, *roles)
+    assert (status, "a process by itself" in said) == (2, True), said
+
+
+def test_a_listener_that_nobody_may_ask_at_is_not_begun(grown):
+    stage, _ = grown
+    status, said = _serve(stage, "auditor")
+    assert (status, "auditors" in said) == (3, True), said

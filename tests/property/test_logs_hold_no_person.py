@@ -56,6 +56,10 @@ class Watched:
         self.texts += [str(refusal.error), refusal.error.detail, repr(refusal.error), repr(refusal)]
         return self.journal.refuse(refusal)
 
+    def keep(self, sign):
+        self.texts.append(repr(sign))
+        self.journal.keep(sign)
+
 
 class Gateway:
     """The real thing without sockets."""

@@ -45,7 +45,7 @@ from gateway.trust.sealing import Sealer
 
 __all__ = [
     "QUESTIONS", "About", "Answer", "Key", "Page", "Parameter", "Question", "Shape", "Subject", "Value",
-    "WrongQuestion", "ask", "mark", "marked",
+    "WrongQuestion", "ask", "fits", "mark", "marked",
 ]  # fmt: skip
 
 _ALL = (
@@ -84,20 +84,28 @@ def ask(  # noqa: PLR0913  # what an asking is
     """
     if question.duty is Duty.AUDITOR:
         whole(session)
-    if not 1 <= page.limit <= LARGEST:
-        raise WrongQuestion(f"a page has 1 to {LARGEST} rows")
-    _about(question, subjects)
+    found = fits(question, given, page=page, subjects=subjects)
     if question.duty is Duty.OVERSEER and sealer is None:
         raise WrongQuestion(f"{question.id} opens readings, and needs the key that seals them")
     asked = Asked(
         session=session,
         page=page,
         now=now,
-        given=_given(question, given),
+        given=found,
         subjects=tuple(subjects),
         sealer=sealer,
     )
     return question.answer(asked)
+
+
+def fits(
+    question: Question, given: Given, *, page: Page, subjects: Sequence[str] = ()
+) -> dict[str, str | int | tuple[str, ...] | None]:
+    """Return what was given as the question has it, defaults and all. Raises WrongQuestion where it does not fit."""
+    if not 1 <= page.limit <= LARGEST:
+        raise WrongQuestion(f"a page has 1 to {LARGEST} rows")
+    _about(question, subjects)
+    return _given(question, given)
 
 
 def whole(session: Session) -> None:
@@ -115,7 +123,7 @@ def _about(question: Question, subjects: Sequence[str]) -> None:
             raise WrongQuestion(f"{question.id} is about nobody")
         return
     if about.required and not subjects:
-        raise WrongQuestion(f"{question.id} needs a {about.subject} on standard input")
+        raise WrongQuestion(f"{question.id} needs a {about.subject}")
     if len(subjects) > (MOST if about.several else 1):
         raise WrongQuestion(f"{question.id} takes {f'at most {MOST}' if about.several else 'one'}")
 
@@ -142,7 +150,7 @@ def _shaped(parameter: Parameter, value: object) -> str | int | tuple[str, ...]:
             return written(value)
         case Shape.MOMENT, str() if _MOMENT.fullmatch(value):
             return written(instant(value))
-        case Shape.WHOLE, int() if 0 <= value < 2**31:
+        case Shape.WHOLE, int() if 0 <= value < 2**31 and not isinstance(value, bool):
             return value
         case Shape.TEXT, str():
             return value

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Final
 
 from gateway.database import Row, Session, instant, written
-from gateway.store.questions.asking import FIRST, PERIOD, Terms, filtered, paged, sorted_page
-from gateway.store.questions.question import Answer, Asked, Parameter, Question, Shape, WrongQuestion
+from gateway.store.questions.asking import BATCH, FIRST, PERIOD, READ, Terms, paged, places, sorted_page
+from gateway.store.questions.question import Answer, Asked, Key, Parameter, Question, Shape, Value, WrongQuestion
 
 _DAY: Final = 10
 _LENGTHS: Final = {"hour": 13, "day": _DAY}
 """Characters of a time that are its hour, and its day."""
 _WHO: Final = "coalesce(f.asker, f.partner || ' ' || coalesce(f.contract, ''))"
+_BEYOND: Final = 2**62
+"""After every position."""
 STRETCH = 200_000
 """Leaves that are counted for one page."""
 
@@ -38,29 +42,67 @@ def _repeated(asked: Asked) -> Answer:
 
 
 def _tried_again(asked: Asked) -> Answer:
+    """Answer a stretch of denials at a time: those, and then what was sent about the same persons in the same time."""
     within = timedelta(minutes=asked.whole("minutes"))
+    after, read, found = asked.page.after or (*FIRST, -1), 0, list[tuple[Value, ...]]()
+    while read < READ:
+        denied = _denied(asked, after)
+        for key, row in _permitted(asked, denied, within):
+            if key > after:
+                found.append(row)
+                if len(found) == asked.page.limit:
+                    return Answer(rows=found, more=key)
+        if len(denied) < BATCH:
+            return Answer(rows=found, more=None)
+        read, after = read + len(denied), (denied[-1][0], denied[-1][1], _BEYOND)
+    return Answer(rows=found, more=after)
 
-    def soon(row: Row) -> bool:
-        return instant(row[4]) - instant(row[3]) <= within
 
-    return filtered(asked, _denied_then_permitted, soon, keys=3)
-
-
-def _denied_then_permitted(asked: Asked) -> list[Row]:
+def _denied(asked: Asked, after: Key) -> Sequence[Row]:
+    """Return denials in turn, with the one that the last page ended at: it may have been tried again many times."""
     join = asked.session.join
     terms = Terms().within(asked, "d.at")
     return asked.session.execute(
-        "SELECT d.at, d.position, p.position, d.at, p.at, r.pseudonym, df.asker, df.reasons, df.purposes, pf.purposes, "  # noqa: S608
-        "CASE WHEN coalesce(d.case_key, '') = coalesce(p.case_key, '') THEN 0 ELSE 1 END, pf.partner, p.reference "
-        f"FROM trail d {join} flows df ON df.id = d.flow {join} records r ON r.position = d.position "
-        f"{join} records s ON s.pseudonym = r.pseudonym AND s.position > d.position "
-        f"{join} trail p ON p.position = s.position {join} flows pf ON pf.id = p.flow "
+        "WITH picked (position, at, flow, case_key) AS (SELECT d.position, d.at, d.flow, d.case_key FROM trail d "  # noqa: S608
         "WHERE d.flow IN (SELECT f.id FROM flows f WHERE f.kind = 'decision' AND f.direction = 'out' AND "
-        f"f.outcome = 'DENY') AND {terms.sql} AND pf.kind = 'intent' AND p.at >= d.at "
-        "AND (pf.purposes <> df.purposes OR coalesce(d.case_key, '') <> coalesce(p.case_key, '')) "
-        "AND (d.at, d.position, p.position) > (?, ?, ?) ORDER BY d.at, d.position, p.position LIMIT ?",
-        (*terms.values, *(asked.page.after or (*FIRST, -1)), asked.page.limit + 1),
+        f"f.outcome = 'DENY') AND {terms.sql} AND (d.at, d.position) >= (?, ?) ORDER BY d.at, d.position LIMIT ?) "
+        "SELECT k.at, k.position, r.pseudonym, f.asker, f.reasons, f.purposes, coalesce(k.case_key, '') "
+        f"FROM picked k {join} records r ON r.position = k.position {join} flows f ON f.id = k.flow "
+        "ORDER BY k.at, k.position",
+        (*terms.values, *after[:2], BATCH),
     ).fetchall()
+
+
+def _permitted(asked: Asked, denied: Sequence[Row], within: timedelta) -> Iterator[tuple[Key, tuple[Value, ...]]]:
+    """Yield each denial with each disclosure about the same person that came soon after it otherwise, in turn."""
+    if not denied:
+        return
+    sent = _sent(asked, denied, written(instant(denied[-1][0]) + within))
+    for at, position, whose, asker, reasons, purposes, case in denied:
+        last = written(instant(at) + within)
+        for then, number, other, other_case, partner, reference in sent.get(whose, ()):
+            if number > position and at <= then <= last and (other, other_case) != (purposes, case):
+                changed = int(other_case != case)
+                yield (
+                    (at, position, number),
+                    (at, then, whose, asker, reasons, purposes, other, changed, partner, reference),
+                )
+
+
+def _sent(asked: Asked, denied: Sequence[Row], last: str) -> Mapping[str, Sequence[Row]]:
+    """Return what was sent about those who were denied, from the first denial to the last and what follows soon."""
+    join, persons = asked.session.join, sorted({row[2] for row in denied})
+    rows = asked.session.execute(
+        "SELECT s.pseudonym, p.at, p.position, f.purposes, coalesce(p.case_key, ''), f.partner, p.reference "  # noqa: S608
+        f"FROM records s {join} trail p ON p.position = s.position {join} flows f ON f.id = p.flow "
+        f"WHERE s.pseudonym IN ({places(persons)}) AND s.position > ? AND f.kind = 'intent' AND p.at >= ? "
+        "AND p.at <= ? ORDER BY p.position",
+        (*persons, min(row[1] for row in denied), denied[0][0], last),
+    ).fetchall()
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(row[1:])
+    return found
 
 
 def _bulk(asked: Asked) -> Answer:

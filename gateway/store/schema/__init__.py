@@ -20,6 +20,7 @@ of the log is decided at the commit, and the integrator only follows it. Postgre
     metadata    what all tables have in common          deciding    what waits for a person
     arriving    what came in                            logs        the log, its trail, who reads it, who vouches
     leaving     what goes out                           keeping     what was destroyed, and what may not be
+    proving     what signatures were judged by          controlling what the recurring control drew and found
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ from gateway.store.schema.arriving import (
     refusals,
     shieldings,
     triage,
+)
+from gateway.store.schema.controlling import (
+    control_cases,
+    control_draws,
+    control_marks,
+    control_officials,
 )
 from gateway.store.schema.deciding import (
     review_persons,
@@ -64,9 +71,11 @@ from gateway.store.schema.logs import (
     cosignatures,
     declarations,
     flows,
+    leaf_index,
     leases,
     leaves,
     reading_checkpoints,
+    reading_leaf_index,
     reading_leaves,
     reading_records,
     reading_tiles,
@@ -82,6 +91,11 @@ from gateway.store.schema.metadata import (
     INSTANT,
     METADATA,
 )
+from gateway.store.schema.proving import (
+    receipts,
+    trust_files,
+    trust_reads,
+)
 from gateway.store.shown import SHOWN
 from gateway.store.triggers import TRIGGERS
 
@@ -92,6 +106,10 @@ __all__ = [
     "checkpoints",
     "commands",
     "contents",
+    "control_cases",
+    "control_draws",
+    "control_marks",
+    "control_officials",
     "cosignatures",
     "dead_letters",
     "declarations",
@@ -105,6 +123,7 @@ __all__ = [
     "hold_steps",
     "holds",
     "instructions",
+    "leaf_index",
     "leases",
     "leaves",
     "messages",
@@ -113,9 +132,11 @@ __all__ = [
     "protections",
     "quarantine",
     "reading_checkpoints",
+    "reading_leaf_index",
     "reading_leaves",
     "reading_records",
     "reading_tiles",
+    "receipts",
     "records",
     "refusals",
     "registers",
@@ -129,6 +150,8 @@ __all__ = [
     "trail",
     "trail_gaps",
     "triage",
+    "trust_files",
+    "trust_reads",
 ]
 
 for _sql in (*TRIGGERS, *SHOWN, *RIPE):

@@ -30,7 +30,7 @@ leaves = Table(
     Column("dispatch", ID, comment="the dispatch"),
     postgresql_partition_by="RANGE (position)",
 )
-"""The log. No index on the hash: it would touch a random page a leaf, and the tiles are searched fast enough."""
+"""The log. No index on the hash: it would touch a random page a leaf (`leaf_index`)."""
 
 records = Table(
     "records",
@@ -52,6 +52,17 @@ tiles = Table(
     PrimaryKeyConstraint("level", "number"),
 )
 """The tree (C2SP tlog-tiles)."""
+
+leaf_index = Table(
+    "leaf_index",
+    METADATA,
+    Column("bucket", Integer, nullable=False, autoincrement=False, comment="the hash's first byte"),
+    Column("run", ID, nullable=False, autoincrement=False),
+    Column("heads", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("bucket", "run"),
+    sqlite_with_rowid=False,
+)
+"""Where leaves stand, by their hashes (`gateway.store.leaf_index`): made from the tiles, and made again if lost."""
 
 checkpoints = Table(
     "checkpoints",
@@ -145,6 +156,17 @@ reading_tiles = Table(
     PrimaryKeyConstraint("level", "number"),
 )
 """Its tree."""
+
+reading_leaf_index = Table(
+    "reading_leaf_index",
+    METADATA,
+    Column("bucket", Integer, nullable=False, autoincrement=False, comment="the hash's first byte"),
+    Column("run", ID, nullable=False, autoincrement=False),
+    Column("heads", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("bucket", "run"),
+    sqlite_with_rowid=False,
+)
+"""Where its leaves stand, by their hashes."""
 
 reading_checkpoints = Table(
     "reading_checkpoints",

@@ -53,6 +53,22 @@ def test_the_published_example_is_met_by_two_of_x_and_one_of_y_and_by_nothing_le
     assert found.least() == 3
 
 
+def test_a_quorum_reaches_no_further_than_its_witnesses_have_come():
+    found = read(PUBLISHED)
+    last = dict(zip((KEYS[name].key for name in NAMES), (9, 7, 1, 2, 8, 3), strict=True))
+    assert found.reach(last) == 7  # two of X are at 7, one of Y at 8
+    assert found.reach({KEYS["X1"].key: 9, KEYS["Y1"].key: 9}) == 0
+    assert found.reach(dict.fromkeys(last, 5)) == 5
+    assert read("quorum none\n").reach(last) == 0
+
+
+def test_it_tells_by_their_names_which_witnesses_cosigned():
+    found, text = read(PUBLISHED), LOG.signed().decode().partition("\n\n")[0] + "\n"
+    signed = LOG.signed() + "".join(KEYS[name].cosign(text, 9) for name in ("Y1", "X2")).encode()
+    assert found.cosigned(signed) == ("X2", "Y1")
+    assert found.cosigned(LOG.signed()) == ()
+
+
 def test_a_single_witness_may_be_the_quorum():
     found = read(f"witness X1 {KEYS['X1'].key}\nwitness X2 {KEYS['X2'].key}\nquorum X2\n")
     assert (found.met(keys("X1")), found.met(keys("X2")), found.least()) == (False, True, 1)

@@ -87,6 +87,7 @@ def untouched(tmp_path_factory, demo, signed) -> Installation:
         assert isinstance(ready, Ready)
         assert isinstance(refusal, Refusal)
         accepted = intake.journal.accept(ready).result(10)
+        intake.journal.keep(path.answer(accepted, rules, clock.now()).sign)
         intake.journal.refuse(refusal).result(10)
         background.relay.step()
         background.integrator.step()

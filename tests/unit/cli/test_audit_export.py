@@ -9,7 +9,9 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.audit import cosignature
 from gateway.audit.note import Key
 from gateway.cli import exported, main
 from gateway.config import load
@@ -82,12 +84,62 @@ def test_what_is_wrong_is_named_and_the_exit_code_is_5(tmp_path, bad):
     assert bad.named.strip("^$") in result.stderr.replace("\n", " ")
 
 
+WITNESSES = [
+    cosignature.Signer(f"w{n}.example", Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)) for n in (1, 2, 3)
+]
+MEMBERS = "".join(f"witness w{n} {one.key}\n" for n, one in enumerate(WITNESSES, start=1))
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (f"{MEMBERS}group g 2 w1 w2 w3\nquorum g\n", 0),
+        (f"log {mirrors.KEY}\n{MEMBERS}group g 2 w1 w2 w3\nquorum g\n", 0),
+        (f"{MEMBERS}group g all w1 w2 w3\nquorum g\n", 5),
+        (f"{MEMBERS}quorum w3\n", 5),
+        (f"log {mirrors.OTHER.key}\n{MEMBERS}quorum none\n", 5),
+        (f"{MEMBERS}quorum none\n", 0),
+        (f"{MEMBERS}", 2),
+    ],
+)
+def test_an_export_is_held_to_a_policy_of_witnesses(tmp_path, policy, expected):
+    log = mirrors.write(tmp_path / "log", mirrors.GOOD)
+    text = (log / "checkpoint").read_text().partition("\n\n")[0] + "\n"
+    with (log / "checkpoint").open("a") as file:
+        file.writelines(one.cosign(text, 1_790_000_000) for one in WITNESSES[:2])
+    (tmp_path / "policy").write_text(policy)
+    result = offline(log, "--vkey", mirrors.KEY, "--policy", tmp_path / "policy", "--json")
+    assert result.exit_code == expected, result.stderr
+    if expected == 0:
+        assert json.loads(result.stdout)["cosigned"] == ["w1", "w2"]
+
+
+def test_a_cosignature_that_is_not_the_witnesses_own_is_caught(tmp_path):
+    log = mirrors.write(tmp_path / "log", mirrors.GOOD)
+    with (log / "checkpoint").open("a") as file:
+        file.write(WITNESSES[0].cosign("another text\n", 1_790_000_000))
+    (tmp_path / "policy").write_text(f"{MEMBERS}quorum none\n")
+    assert offline(log, "--vkey", mirrors.KEY, "--policy", tmp_path / "policy").exit_code == 5
+    assert offline(log, "--vkey", mirrors.KEY).exit_code == 0
+
+
+def test_the_log_of_readings_is_exported_and_verified_as_the_audit_log_is(installation, tmp_path):
+    result = installation.run("audit", "readings", "export", str(tmp_path / "out"), "--json")
+    assert result.exit_code == 0, result.stderr
+    made = json.loads(result.stdout)
+    assert made["origin"] == f"{load(CONFIG).gateway.audit.origin}/readings"
+    found = json.loads(offline(tmp_path / "out", "--vkey", made["vkey"], "--json").stdout)
+    assert (found["size"], found["root"]) == (made["size"], made["root"])
+    assert installation.run("audit", "export", str(tmp_path / "out")).exit_code == 5  # another log's folder
+
+
 def test_it_says_what_it_needs(tmp_path):
     for arguments in (
         (tmp_path,),
         (tmp_path, "--vkey", mirrors.KEY, "--leaf", "00" * 32),
         (tmp_path, "--vkey", "nonsense"),
         ("--earlier", CONFIG),
+        ("--policy", CONFIG),
         ("--proof", CONFIG, "--vkey", mirrors.KEY),
         ("--proof", CONFIG, "--proof", CONFIG, "--vkey", mirrors.KEY, "--leaf", "00" * 32),
         ("--proof", CONFIG, "--entry", CONFIG, "--leaf", "00" * 32, "--vkey", mirrors.KEY),

@@ -2,19 +2,34 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.audit import evidence
+from gateway import wiring
+from gateway.audit import checkpoint, evidence, naive_receipt, stamp
 from gateway.audit.note import Key
 from gateway.cli import main
 from gateway.cli.demo.persons import PERSONNUMMER
-from gateway.config import load
-from gateway.store.place import SqlitePlace
+from gateway.config import Stamps, load
+from gateway.message import PartnerId
+from gateway.store import relied
+from gateway.store.log import StoredLog
+from gateway.store.place import Duty, SqlitePlace
+from gateway.store.stamps import Due, StoredStamps
+from gateway.trust import pki
+from gateway.wiring import evidence as gathering
+from gateway.wiring.unsealing import unsealing
+from tests import authority
 from tests.unit.cli.conftest import CONFIG
 
 WHY = ("--purpose", "revision", "--case", "R-1")
@@ -79,6 +94,190 @@ def test_the_verifier_in_the_package_needs_nothing_of_ours(installation, key, tm
     record = tmp_path / "p" / "records" / "2.json"
     record.write_bytes(record.read_bytes() + b" ")
     assert verified().returncode == 1
+
+
+def changed(installation, table: str, statement: str) -> None:
+    """Do to the store what only whoever owns its file can."""
+    session = store(installation)
+    for verb in ("changed", "deleted"):
+        session.execute(f"DROP TRIGGER {table}_{verb}_never")
+    session.execute(statement)
+    session.close()
+
+
+def of(files, name: str) -> bytes:
+    (found,) = (content for one, content in files.items() if one.endswith(name))
+    return found
+
+
+def test_our_receipt_is_in_the_package_byte_for_byte_as_it_was_signed(installation, key, tmp_path):
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    files = proven(tmp_path / "p", key)
+    envelope = of(files, "/receipt.xml")
+    certificate, leaves = naive_receipt.receipt(envelope)
+    assert certificate == installation.demo.receipt.der
+    assert files[f"certificates/{sha256(certificate).hexdigest()}.der"] == certificate
+    assert tuple(leaves) == installation.leaves
+    assert installation.message_id.encode() in envelope
+    assert "kvitto på" not in files["README.sv.md"].decode()  # nothing is missing of it
+
+
+def test_a_receipt_that_was_lost_is_said_to_be_absent_and_what_it_said_is_unsigned(installation, key, tmp_path):
+    changed(installation, "receipts", "DELETE FROM receipts")
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    files = proven(tmp_path / "p", key)
+    assert not any(one.endswith("/receipt.xml") for one in files)
+    unsigned = of(files, "/receipt-unsigned.xml")
+    assert b"Signature" not in unsigned
+    assert b64encode(installation.leaves[0]) in unsigned
+    assert "Vårt kvitto på message-1 är inte sparat med sin signatur" in files["README.sv.md"].decode()
+
+
+@pytest.mark.parametrize("column", ["at = '2026-11-27T00:00:00.000000Z'", "signature = zeroblob(64)"])
+def test_a_kept_signature_that_is_not_of_this_receipt_is_not_shown_as_one(installation, key, tmp_path, column):
+    changed(installation, "receipts", f"UPDATE receipts SET {column}")  # noqa: S608
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    files = proven(tmp_path / "p", key)
+    assert not any(one.endswith("/receipt.xml") for one in files)
+    assert "är inte det som signerades" in files["README.sv.md"].decode()
+
+
+def test_a_certificate_of_ours_that_is_gone_is_an_alarm_and_no_package(installation, tmp_path):
+    changed(installation, "trust_files", "DELETE FROM trust_files WHERE kind = 'certificate'")
+    result = made(installation, tmp_path / "p", "--message-id", installation.message_id)
+    assert result.exit_code != 0
+    assert not (tmp_path / "p").exists()
+
+
+def test_the_revocation_lists_of_that_day_are_in_the_package_and_are_their_issuers(installation, key, tmp_path):
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    files = proven(tmp_path / "p", key)
+    lists = [x509.load_der_x509_crl(content) for one, content in files.items() if one.endswith(".crl")]
+    issuers = {
+        one.certificate.subject: one.certificate
+        for one in (installation.demo.agencies_root, installation.demo.agencies)
+    }
+    assert {one.issuer for one in lists} == issuers.keys()
+    assert all(one.is_signature_valid(issuers[one.issuer].public_key()) for one in lists)
+    assert "spärrlist" not in missing(files)
+
+
+def missing(files) -> str:
+    words = files["README.sv.md"].decode()
+    return words[words.index("## Vad som saknas här") : words.index("## Vad paketet inte bevisar")]
+
+
+def test_lists_that_came_later_are_not_those_of_that_day(installation, key, tmp_path):
+    configuration = load(CONFIG, data=installation.data)
+    later = pki.crl(installation.demo.agencies, now=datetime.now(UTC) + timedelta(hours=1))
+    newer = x509.load_pem_x509_crl(later).public_bytes(Encoding.DER)
+    where = wiring.place(configuration, Duty.FRONT)
+    relied.keep(where, datetime.now(UTC) + timedelta(hours=1), {PartnerId("skatteverket"): [newer]})
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    files = proven(tmp_path / "p", key)
+    assert f"certificates/{sha256(newer).hexdigest()}.crl" not in files
+    assert sum(one.endswith(".crl") for one in files) == 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("DELETE FROM trust_reads", "sparades inte då"),
+        ("UPDATE trust_reads SET lists = ''", "fanns inga spärrlistor konfigurerade"),
+        (
+            "UPDATE trust_reads SET lists = substr(lists, 1, 64) WHERE partner = 'skatteverket'",
+            "Ingen spärrlista från utfärdaren",
+        ),
+    ],
+)
+def test_where_no_list_was_judged_by_the_package_says_which_way(installation, key, tmp_path, statement, words):
+    changed(installation, "trust_reads", statement)
+    assert made(installation, tmp_path / "p", "--message-id", installation.message_id).exit_code == 0
+    assert words in missing(proven(tmp_path / "p", key))
+
+
+def test_the_verifier_in_the_package_holds_receipts_and_certificates_to_their_names(installation, key, tmp_path):
+    assert made(installation, tmp_path / "p", "--leaves", "0-4").exit_code == 0
+    whole = opened(tmp_path / "p")
+    ours = f"certificates/{sha256(installation.demo.receipt.der).hexdigest()}.der"
+    (crl, *_) = (one for one in whole if one.endswith(".crl"))
+    (name,) = (one for one in whole if one.endswith("/receipt.xml"))
+    leaf = b64encode(installation.leaves[1])
+    for told, tampered in (
+        ("changed", {**whole, name: whole[name].replace(leaf, b64encode(bytes(32)))}),
+        ("not in the package", {one: content for one, content in whole.items() if one != ours}),
+        ("another file than its name", {**whole, ours: whole[ours] + b" "}),
+        ("another file than its name", {**whole, crl: whole[crl] + b" "}),
+        ("does not name leaf", with_another_leaf(whole, name)),
+    ):
+        folder = tmp_path / f"t{len(list(tmp_path.iterdir()))}"
+        written(folder, tampered)
+        words = [sys.executable, "-E", "-s", "-S", "package.py", "--vkey", str(key)]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+
+
+def with_another_leaf(files, name: str) -> dict[str, bytes]:
+    """Say that a leaf tells of the message, which the receipt does not name."""
+    first, *rest = json.loads(files["index.json"])
+    first["originals"] = [name.rpartition("/")[0]]
+    return {**files, "index.json": json.dumps([first, *rest]).encode()}
+
+
+def written(folder, files) -> None:
+    rest = {name: data for name, data in files.items() if name != evidence.MANIFEST}
+    lines = "".join(f"{sha256(rest[name]).hexdigest()}  {name}\n" for name in sorted(rest))
+    for name, content in {**rest, evidence.MANIFEST: lines.encode()}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def test_leaves_are_packed_under_a_checkpoint_that_an_authority_has_stamped(installation, key, tmp_path):
+    one = authority.Authority.make(tmp_path / "tsa")
+    configuration = load(CONFIG, data=installation.data)
+    stamps = Stamps(authority="http://localhost", anchors=one.anchors)
+    audit = configuration.gateway.audit.model_copy(update={"stamps": stamps})
+    gateway = configuration.gateway.model_copy(update={"audit": audit})
+    configuration = configuration.model_copy(update={"gateway": gateway})
+    session = wiring.place(configuration, Duty.INTEGRATOR).open()
+    with session.reading():
+        signed = StoredLog(session).last()
+    asking = stamp.request(signed.note)
+    answer = one.reply(asking.body)
+    found = stamp.verify(answer, signed.note, stamp.anchors(one.anchors.read_bytes()), nonce=asking.nonce)
+    due = Due(day=datetime.now(UTC).date(), checkpoint=signed)
+    StoredStamps(session, configuration.gateway.audit.origin).add(due, found, answer, found.time)
+    session.close()
+    asked = gathering.Asked(words="test", leaves=[2, 3], originals=True, by="test", at=datetime.now(UTC))
+    with unsealing(configuration) as (views, opener):
+        package = gathering.package(configuration, asked, views, opener, key)
+    files = evidence.files(package)
+    assert evidence.verify(files, key) == 2
+    assert checkpoint.verify(files["checkpoint"], key).size == signed.size
+    token, note = (of(files, ending) for ending in (".tsr", ".checkpoint"))
+    assert files["checkpoint"].startswith(note)
+    assert files["stamps/anchors.pem"] == one.anchors.read_bytes()
+    assert "Verification: OK" in authority.verified_by_openssl(one, note, token)
+    assert "tidsstämpel" not in missing(files)
+
+
+@pytest.mark.services
+def test_on_a_server_the_archivist_s_own_role_packs_what_the_file_did(installation, key, tmp_path, database):
+    assert made(installation, tmp_path / "file", "--message-id", installation.message_id).exit_code == 0
+    shutil.copy(database.passfile, installation.data / "pgpass")
+    (installation.data / "pgpass").chmod(0o600)
+    settings = f'[postgresql]\ndsn = "{database.dsn}"\npassfile = "pgpass"\n'
+    (installation.data / "services.toml").write_text(settings)
+    copied = installation.run("store", "copy", "--json")
+    assert copied.exit_code == 0, copied.output
+    result = made(installation, tmp_path / "server", "--message-id", installation.message_id)
+    assert result.exit_code == 0, result.output
+    before, after = (proven(tmp_path / name, key) for name in ("file", "server"))
+    timed = {"README.sv.md", "rapport.html", "manifest.sha256"}
+    assert before.keys() == after.keys()
+    assert {one: before[one] for one in before.keys() - timed} == {one: after[one] for one in after.keys() - timed}
+    assert any(one.endswith("/receipt.xml") for one in after)
+    assert any(one.endswith(".crl") for one in after)
 
 
 def test_a_person_is_given_by_a_file_and_gets_no_one_elses_records(installation, key, tmp_path):

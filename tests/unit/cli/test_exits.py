@@ -34,7 +34,7 @@ def test_help_names_every_command_and_every_exit_code():
     assert result.exit_code == 0
     for command in ("init", "serve", "check", "queue", "audit", "config", "pki", "demo"):
         assert f"\n  {command} " in result.stdout
-    for text in ("0 done", "1 refused", "2 wrong use", "3 wrong", "4 temporarily", "5 our own"):
+    for text in ("0 done", "1 refused", "2 wrong use", "3 wrong", "4 temporarily", "5 our own", "6 something"):
         assert text in " ".join(result.stdout.split())
 
 

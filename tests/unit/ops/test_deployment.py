@@ -23,7 +23,7 @@ from gateway.config import load
 ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "ops" / "systemd"
 IMAGE = ROOT / "ops" / "container" / "Containerfile"
-ROLES = ("front", "relay", "integrator", "dispatcher", "releaser", "gallring")
+ROLES = ("front", "relay", "integrator", "dispatcher", "releaser", "gallring", "auditor", "transparency")
 PROGRAM = "/opt/gateway/bin/gateway"
 CONFINED = {
     "NoNewPrivileges": ["yes"],
@@ -93,9 +93,7 @@ class TestEveryRole:
     def test_may_write_to_nothing_but_its_own_state_folder(self, role):
         said = service(role)
         assert "ReadWritePaths" not in said
-        assert said.get("StateDirectory", []) == (
-            [] if role in {"relay", "dispatcher", "releaser", "gallring"} else [f"gateway-{role}"]
-        )
+        assert said.get("StateDirectory", []) == ([f"gateway-{role}"] if role in {"front", "integrator"} else [])
 
     def test_is_not_restarted_where_a_person_must_look(self, role):
         said = service(role)
@@ -188,20 +186,20 @@ def test_the_checkpoint_key_is_the_integrators_alone():
     assert having == ["integrator"]
 
 
-def test_only_the_front_may_listen_and_only_on_the_configured_port():
+def test_only_who_is_asked_may_listen_and_only_on_the_configured_port():
     assert {role: service(role)["SocketBindDeny"] for role in ROLES} == {role: ["any"] for role in ROLES}
-    port = load(ROOT / "config" / "gateway.toml").gateway.listen.port
+    text = (ROOT / "config" / "gateway.toml").read_text()
+    settings = tomllib.loads(re.sub(r"(?m)^# (?=\[auditors\]|port = 8444$)", "", text))
+    tables = {"front": "listen", "auditor": "auditors", "transparency": "transparency"}
     assert {role: service(role).get("SocketBindAllow") for role in ROLES} == {
-        "front": [f"tcp:{port}"], "relay": None, "integrator": None, "dispatcher": None, "releaser": None,
-        "gallring": None,
-    }  # fmt: skip
+        role: [f"tcp:{settings[tables[role]]['port']}"] if role in tables else None for role in ROLES
+    }
 
 
 def test_only_the_front_reaches_beyond_what_an_operator_names():
     assert {role: service(role).get("IPAddressDeny") for role in ROLES} == {
-        "front": None, "relay": ["any"], "integrator": ["any"], "dispatcher": ["any"], "releaser": ["any"],
-        "gallring": ["any"],
-    }  # fmt: skip
+        role: None if role == "front" else ["any"] for role in ROLES
+    }
 
 
 def test_units_are_right_says_systemd():
@@ -209,7 +207,7 @@ def test_units_are_right_says_systemd():
     said = systemd("verify", "--man=no", *units)
     lines = [line for line in said.stderr.splitlines() if line and f"Command {PROGRAM} is not executable" not in line]
     assert lines == []
-    assert len(units) == 9
+    assert len(units) == 11
 
 
 def test_accounts_and_folders_can_be_made(tmp_path):

@@ -16,7 +16,7 @@ from pika.credentials import ExternalCredentials, PlainCredentials
 
 from gateway.config import Queue
 from gateway.trust.issuing import AUTHORITY, KeyKind, Profile, issue
-from ops.dev.servers import lifecycle, state
+from ops.dev.servers import lifecycle, postgresql, state
 from ops.dev.servers.processes import ServerError, listening
 from tests.services import Found, own
 
@@ -89,15 +89,38 @@ def test_a_virtual_host_has_the_topology_and_is_gone_afterwards(servers):
     assert settings.virtual_host not in {one["name"] for one in servers.management.call("GET", "vhosts")}
 
 
-def test_a_database_is_empty_and_durable_and_is_gone_afterwards(servers):
+def test_a_database_is_empty_and_afterwards_nobody_is_connected(servers):
     with servers.database() as database, login(servers, database, "gateway_owner") as connection:
-        wanted = ("data_checksums", "fsync", "synchronous_commit", "full_page_writes")
-        assert [connection.execute(f"SHOW {name}").fetchone() for name in wanted] == [("on",)] * 4
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
         connection.execute("CREATE TABLE mine (id bigint)")
         name = connection.info.dbname
+        connection.commit()
+        left = login(servers, database, "gateway_owner")
+    with pytest.raises(psycopg.OperationalError):
+        left.execute("SELECT 1")
     with servers.superuser() as connection:
-        assert connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None
+        assert connection.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone() is None
+
+
+def test_a_server_is_durable_and_databases_that_tests_left_are_swept(own_postgresql):
+    with own_postgresql.database(), own_postgresql.superuser() as connection:
+        for name in ("data_checksums", "fsync", "synchronous_commit", "full_page_writes"):
+            assert connection.execute(f"SHOW {name}").fetchone() == ("on",)
+    own_postgresql.sweep()
+    with own_postgresql.superuser() as connection:
+        tests = "SELECT count(*) FROM pg_database WHERE datname ~ '^test_'"
+        assert connection.execute(tests).fetchone() == (1,)
+        own_postgresql.sweep(older=-1)
+        assert connection.execute(tests).fetchone() == (0,)
+
+
+def test_a_server_that_is_hastened_waits_for_no_disk(own_postgresql):
+    postgresql.hasten(own_postgresql.folder)
+    with own_postgresql.superuser() as connection:
+        found = [connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "synchronous_commit")]
+        connection.execute("ALTER SYSTEM RESET fsync")
+        connection.execute("SELECT pg_reload_conf()")
+    assert found == [("off",), ("on",)]
 
 
 def test_roles_other_than_the_owner_make_nothing(servers, database):
