@@ -36,7 +36,7 @@ from gateway.soap.fault import HTTP
 from gateway.transport import body, problem
 from gateway.transport.desk import give, since
 from gateway.transport.health import Live
-from gateway.transport.pace import Pace
+from gateway.transport.pace import Pace, PaceError
 from gateway.transport.reply import Receive, Reply, Scope, Send
 from gateway.transport.strangers import Strangers
 
@@ -106,8 +106,8 @@ class Desk:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make what answers; `listing` and `document` are served as they are, `clock` tells seconds."""
-        self._terms, self._clock = terms, clock
-        self._pace = Pace(terms.rate, clock=clock)
+        self.terms = terms
+        self._pace = Pace(clock)
         self._ask = ask
         self._listing, self._document = listing, document
         self._strangers = Strangers()
@@ -118,17 +118,6 @@ class Desk:
     def close(self) -> None:
         """Stop the pool. No request may be running."""
         self._pool.shutdown(wait=True)
-
-    @property
-    def terms(self) -> Terms:
-        """Who may ask now."""
-        return self._terms
-
-    @terms.setter
-    def terms(self, terms: Terms) -> None:
-        if terms.rate != self._terms.rate:
-            self._pace = Pace(terms.rate, clock=self._clock)
-        self._terms = terms
 
     def app(self) -> Starlette:
         """Put the endpoints at their addresses."""
@@ -147,19 +136,18 @@ class Desk:
     def admitted(self, scope: Scope, method: str) -> Reader:
         """Return who asks, by the address's method.
 
-        Raises UntrustedError, MalformedError, UnavailableError, and _PaceError where it is too often.
+        Raises UntrustedError, MalformedError, UnavailableError, and PaceError where it is too often.
         """
         if self.draining:
             raise UnavailableError(codes.DRAINING)
         if scope["extensions"].get("gateway.crowded"):
             raise UnavailableError(codes.OVERLOADED, "connections")
         der = scope["extensions"]["tls"]["client_cert_der"]
-        reader = None if der is None else self._terms.readers.get(hashlib.sha256(der).hexdigest())
+        reader = None if der is None else self.terms.readers.get(hashlib.sha256(der).hexdigest())
         if reader is None:
             self._strangers.add(inquiries.READER_UNKNOWN)
             raise UntrustedError(inquiries.READER_UNKNOWN)
-        if seconds := self._pace.wait(reader.id):
-            raise _PaceError(seconds)
+        self._pace.take(reader.id, self.terms.rate)
         if scope["method"] != method:
             raise MalformedError(codes.METHOD)
         return reader
@@ -172,7 +160,7 @@ class Desk:
 
     async def _asked(self, reader: Reader, scope: Scope, receive: Receive) -> Reply | None:
         body.media(scope["headers"], limit=LIMIT, accepted=_JSON)
-        whole = await body.read(receive, limit=LIMIT, seconds=self._terms.body_timeout)
+        whole = await body.read(receive, limit=LIMIT, seconds=self.terms.body_timeout)
         if whole is None:
             return None
         started = time.perf_counter()
@@ -192,14 +180,6 @@ class Desk:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, asked)
         finally:
             self._queued -= 1
-
-
-class _PaceError(UntrustedError):
-    """Somebody asks too often."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(inquiries.READER_PACE)
-        self.seconds = seconds
 
 
 Answering = Callable[[Reader, Scope, Receive], Any]
@@ -323,7 +303,7 @@ def failed(error: GatewayError, method: str, *, close: bool) -> Reply:
         case IntegrityError():
             logs.integrity(error)
             status, (title, detail) = HTTPStatus.SERVICE_UNAVAILABLE, _OURS
-        case _PaceError():
+        case PaceError():
             status, retry = HTTPStatus.TOO_MANY_REQUESTS, error.seconds
         case UntrustedError():
             status = HTTPStatus.FORBIDDEN

@@ -44,7 +44,7 @@ from gateway.message import NumberKind, Person
 from gateway.soap.fault import HTTP
 from gateway.transport import body, problem
 from gateway.transport.desk import give, since
-from gateway.transport.pace import Pace
+from gateway.transport.pace import Pace, PaceError
 from gateway.transport.reply import Receive, Reply, Scope, Send
 from gateway.transport.strangers import Strangers
 
@@ -116,14 +116,6 @@ class Terms:
     body_timeout: float
 
 
-class _PaceError(UntrustedError):
-    """Somebody asks too often."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(inquiries.READER_PACE)
-        self.seconds = seconds
-
-
 class Desk:
     """Answers at the listener. One for each event loop."""
 
@@ -132,7 +124,7 @@ class Desk:
         self.terms = terms
         self.draining = False
         self._usages = usages
-        self._pace = Pace(terms.rate, clock=clock)
+        self._pace = Pace(clock)
         self._strangers = Strangers()
         self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="usage")
         self._queued = 0
@@ -165,8 +157,7 @@ class Desk:
         if portal is None:
             self._strangers.add(inquiries.READER_UNKNOWN)
             raise UntrustedError(inquiries.READER_UNKNOWN)
-        if seconds := self._pace.wait(portal.id):
-            raise _PaceError(seconds)
+        self._pace.take(portal.id, self.terms.rate)
         if scope["method"] not in methods:
             raise MalformedError(codes.METHOD)
         return portal
@@ -319,7 +310,7 @@ def failed(error: GatewayError, methods: Sequence[str], *, close: bool) -> Reply
     """Return what is told of a failure, and tell the log of it: its code, never what was asked."""
     code, retry, title, detail = error.code, 0, "", ""
     match error:
-        case _PaceError():
+        case PaceError():
             status, retry = HTTPStatus.TOO_MANY_REQUESTS, error.seconds
         case UntrustedError():
             status = HTTPStatus.FORBIDDEN
