@@ -65,10 +65,13 @@ def possible(fleet: Fleet) -> list[Kind]:
 
 
 def inject(planned: Planned, fleet: Fleet, healed: threading.Event, elapsed: Callable[[], float]) -> Done | None:
-    """Do a fault, wait for its end or for `healed`, and undo it. Returns None where there was nothing to do it to."""
+    """Do a fault, wait for its end or for `healed`, and undo it. Returns None where there was nothing to do it to.
+
+    The first of its group happens even if it had to wait for its target until all is to be healed, as short as it can.
+    """
     lock = fleet.locks.setdefault(planned.target, threading.Lock())
     with lock:
-        if healed.is_set():
+        if healed.is_set() and not planned.first:
             return None
         began = elapsed()
         found = _lost(planned.kind, fleet, healed) if planned.kind in LOST else _begin(planned, fleet)

@@ -2,8 +2,9 @@
 
 Faults are dealt from a shuffled deck that holds every kind once, one of each group on top; when it is empty it is
 shuffled anew. So every kind happens, in an order that nobody chose. Answers and acknowledgements are lost first of all:
-that needs traffic, and later another fault might have stopped it. Two that work on one server or link never overlap,
-because neither could say what it did; all others do.
+that needs traffic, and later another fault might have stopped it. Of each group's first ones a server's comes last, for
+on a machine in use it may be long until it is up again, and what else works on it waits. Two that work on one server or
+link never overlap, because neither could say what it did; all others do.
 
 A plan is followed for as long as messages flow, if it does not end before. Times are seconds from the first fault. What
 really happened, and when, is in the report; the plan is the same for a seed on any machine.
@@ -134,6 +135,8 @@ class Planned:
     """How long it lasts; 0 where it is over at once."""
     target: str
     """What it works on; no two of one target overlap by plan."""
+    first: bool
+    """Whether it is the first of its group: that one is not left out."""
     size: float
     """0 up to 1, for whatever the kind has to choose: how slow, which worker, how far a clock jumps."""
 
@@ -149,6 +152,7 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
     """
     chance = random.Random(seed)  # noqa: S311  # a plan, not a secret
     free: dict[str, float] = {}
+    seen: set[Group] = set()
     now, number = 0.0, 0
     while True:
         for kind in _deck(kinds, chance):
@@ -158,9 +162,10 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
             seconds = 0.0 if kind in _MOMENTARY else round(chance.uniform(*span), 2)
             now = round(max(now, free.get(target, 0.0)), 2)
             free[target] = round(now + seconds, 2)
-            yield Planned(
-                number=number, kind=kind, at=now, seconds=seconds, target=target, size=round(chance.random(), 4)
-            )
+            size = round(chance.random(), 4)
+            first = group(kind) not in seen
+            yield Planned(number=number, kind=kind, at=now, seconds=seconds, target=target, first=first, size=size)
+            seen.add(group(kind))
             number += 1
             if number == pace.most:
                 return
@@ -168,10 +173,11 @@ def plan(seed: int, kinds: Sequence[Kind], links: Sequence[str], pace: Pace) -> 
 
 
 def _deck(kinds: Sequence[Kind], chance: random.Random) -> list[Kind]:
-    """Return every kind once: first one of each group, `LOST` before others, so that a short run has seen them all."""
+    """Return every kind once: first one of each group, so that a short run has seen them all."""
     deck = list(kinds)
     chance.shuffle(deck)
-    first = sorted({group(kind): kind for kind in deck}.values(), key=lambda kind: kind not in LOST)
+    groups = {group(kind): kind for kind in deck}
+    first = sorted(groups.values(), key=lambda kind: (kind not in LOST, kind in GROUPS[Group.SERVER]))
     return [*first, *(kind for kind in deck if kind not in first)]
 
 

@@ -41,7 +41,7 @@ class Injected:
     """One fault, done in a thread of its own."""
 
     def __init__(self, kind, fleet):
-        planned = Planned(number=0, kind=kind, at=0.0, seconds=0.0, target=f"link {LOST[kind]}", size=0.0)
+        planned = Planned(number=0, kind=kind, at=0.0, seconds=0.0, target=f"link {LOST[kind]}", first=True, size=0.0)
         self.healed, self.done = threading.Event(), []
         self.thread = threading.Thread(
             target=lambda: self.done.append(faults.inject(planned, fleet, self.healed, lambda: 0.0))
@@ -94,3 +94,22 @@ def test_where_nothing_was_there_to_lose_nothing_happened(kind, fleet, client):
     fault.healed.set()
     assert fault.ended() is None
     says(client)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_waits_for_its_target_till_the_end_happens_only_if_it_is_its_groups_first(first, fleet, client):
+    name = LOST[Kind.ANSWERS_LOST]
+    planned = Planned(number=0, kind=Kind.RESET, at=0.0, seconds=NEVER, target=f"link {name}", first=first, size=0.0)
+    healed, done = threading.Event(), []
+    with fleet.locks.setdefault(planned.target, threading.Lock()):
+        waits = threading.Thread(target=lambda: done.append(faults.inject(planned, fleet, healed, lambda: 0.0)))
+        waits.start()
+        healed.set()
+    waits.join(SOON)
+    assert not waits.is_alive()
+    assert [one is not None for one in done] == [first]
+    if first:
+        with pytest.raises(ConnectionResetError):
+            read(client, 1)
+    else:
+        says(client)

@@ -13,7 +13,7 @@ from tests.unit.soak.books import line
 
 
 def report(**changes):
-    planned = Planned(number=0, kind=Kind.CUT, at=0.0, seconds=0.0, target="link a", size=0.5)
+    planned = Planned(number=0, kind=Kind.CUT, at=0.0, seconds=0.0, target="link a", first=True, size=0.5)
     made = {
         "command": "make soak MESSAGES=2 SEED=1",
         "checks": [Check("a rule", counted=2)],

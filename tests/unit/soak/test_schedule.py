@@ -40,6 +40,15 @@ def test_answers_and_acknowledgements_are_lost_before_anything_else_can_stop_the
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_what_stops_a_server_is_the_last_of_the_first_of_each_group(seed):
+    found = planned(seed, 3 * DECK)
+    opening, rest = found[: len(Group)], found[len(Group) :]
+    assert schedule.group(opening[-1].kind) is Group.SERVER
+    assert all(one.first for one in opening)
+    assert not any(one.first for one in rest)
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_a_quick_plan_ends_and_every_group_has_had_its_turn(seed):
     found = list(schedule.plan(seed, list(Kind), LINKS, schedule.QUICK))
     assert len(found) == schedule.QUICK.most
