@@ -5,9 +5,11 @@ BIN := .venv/bin
 TESTS := PYTHONHASHSEED=0 $(BIN)/pytest --numprocesses
 QUICK := --ignore tests/integration
 FAST := $(TESTS) 2 -m "not services" $(QUICK)
-# What needs servers mostly waits for them. In tests/integration a file shares its scene and stays with one process; which
-# goes first is said there.
+# What needs servers mostly waits for them. It is in tests/contracts, or in tests/integration, where a file shares its scene
+# and stays with one process; which goes first is said there.
 REAL := $(TESTS) 8
+# Hundreds of processes start in the tests, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test test-embedded lint bench bench-outage bench-log soak contracts
 help: ## this list
@@ -27,13 +29,13 @@ serve: .venv/run ## the demo's gateway, left running on loopback
 
 test: .venv/dev ## every test, the fast ones first; RabbitMQ and PostgreSQL are started for it
 	ops/dev/tools
-	ops/dev/services run --quick sh -ec '$(FAST); $(REAL) -m services $(QUICK); $(REAL) --dist loadfile --no-loadscope-reorder tests/integration'
+	ops/dev/services run --quick sh -ec '$(FAST); $(REAL) -m services tests/contracts; $(REAL) --dist loadfile --no-loadscope-reorder tests/integration'
 
 test-embedded: .venv/dev ## the quick half: without servers; says which tests it did not run
 	ops/dev/tools
 	$(FAST)
 	@echo 'Not run, by file: make test runs them.'
-	@$(BIN)/pytest -qq --collect-only -m services $(QUICK) && $(BIN)/pytest -qq --collect-only tests/integration
+	@$(BIN)/pytest -qq --collect-only -m services tests/contracts && $(BIN)/pytest -qq --collect-only tests/integration
 
 lint: .venv/dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

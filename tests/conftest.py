@@ -15,6 +15,17 @@ from tests import builders, tokens
 from tests.services import Found, own
 from tests.world import World, crashes_are_expected
 
+SERVED = ("contracts", "integration")
+"""Where `make test` looks for tests that need servers."""
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Refuse a test that no run would find."""
+    places = [Path(__file__).parent / name for name in SERVED]
+    for one in items:
+        if one.get_closest_marker("services") and not any(one.path.is_relative_to(place) for place in places):
+            raise pytest.UsageError(f"{one.nodeid} needs servers: move it to tests/{' or tests/'.join(SERVED)}")
+
 
 @pytest.fixture(scope="session")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,6 +1,7 @@
 """The trail is held to the sealed records, and that of a log which is older than it is made from them.
 
-That every leaf of every other path has its trail is an invariant (`tests.invariants`).
+That every leaf of every other path has its trail is an invariant (`tests.invariants`). On a server:
+`tests/integration/test_postgresql_trail.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import pytest
 
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.review import Answer
-from gateway.store import partitions, questions, tracing, trails
-from gateway.store.place import Duty, PostgresPlace, SqlitePlace, upgrade_file
+from gateway.store import questions, tracing, trails
+from gateway.store.place import SqlitePlace, upgrade_file
 from gateway.trust.pseudonym import Pseudonyms
 from tests import builders, payloads
 from tests.reviewing import Desk
@@ -100,28 +101,11 @@ def test_an_upgraded_store_answers_nothing_before_its_trail_is_made_and_then_has
     place = builders.older(folder, "0009")
     builders.carry(SqlitePlace(busy.store), place)
     place.upgrade()
-    _rebuilt(busy, place, place)
+    rebuilt(busy, place, place)
 
 
-@pytest.mark.services
-def test_on_postgresql_too(busy, database, tmp_path):
-    place = PostgresPlace(settings=database, duty=Duty.OWNER, folder=tmp_path / "anchor", width=4)
-    place.upgrade("0009")
-    session = place.open()
-    for parent in ("leaves", "records", "evidence"):
-        for _ in range(8):
-            session.execute("SELECT gateway_add_partition(?)", (parent,))
-    session.close()
-    builders.carry(SqlitePlace(busy.store), place)
-    place.upgrade()
-    _rebuilt(busy, place, place.acting(Duty.AUDITOR))
-    session = place.open()
-    bounds = partitions.bounds(session)
-    session.close()
-    assert bounds["trail"] == bounds["leaves"]
-
-
-def _rebuilt(world, place, auditor) -> None:
+def rebuilt(world, place, auditor) -> None:
+    """Hold a store that was upgraded to one that has had its trail all the time."""
     last = world.views.length() - 1
     session = auditor.open()
     with pytest.raises(UnavailableError, match=f"leaves 0 to {last} are older than the trail"):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -259,25 +258,6 @@ def test_leaves_are_packed_under_a_checkpoint_that_an_authority_has_stamped(inst
     assert files["stamps/anchors.pem"] == one.anchors.read_bytes()
     assert "Verification: OK" in authority.verified_by_openssl(one, note, token)
     assert "tidsstämpel" not in missing(files)
-
-
-@pytest.mark.services
-def test_on_a_server_the_archivist_s_own_role_packs_what_the_file_did(installation, key, tmp_path, database):
-    assert made(installation, tmp_path / "file", "--message-id", installation.message_id).exit_code == 0
-    shutil.copy(database.passfile, installation.data / "pgpass")
-    (installation.data / "pgpass").chmod(0o600)
-    settings = f'[postgresql]\ndsn = "{database.dsn}"\npassfile = "pgpass"\n'
-    (installation.data / "services.toml").write_text(settings)
-    copied = installation.run("store", "copy", "--json")
-    assert copied.exit_code == 0, copied.output
-    result = made(installation, tmp_path / "server", "--message-id", installation.message_id)
-    assert result.exit_code == 0, result.output
-    before, after = (proven(tmp_path / name, key) for name in ("file", "server"))
-    timed = {"README.sv.md", "rapport.html", "manifest.sha256"}
-    assert before.keys() == after.keys()
-    assert {one: before[one] for one in before.keys() - timed} == {one: after[one] for one in after.keys() - timed}
-    assert any(one.endswith("/receipt.xml") for one in after)
-    assert any(one.endswith(".crl") for one in after)
 
 
 def test_a_person_is_given_by_a_file_and_gets_no_one_elses_records(installation, key, tmp_path):
