@@ -43,6 +43,10 @@ class Turn(StrEnum):
     """Draws for the recurring control, and marks what was drawn."""
 
 
+class TooLongError(Exception):
+    """A statement was given up: it took longer than a question may (`Session.limited`)."""
+
+
 class Rows(Protocol):
     """What a statement gives."""
 
@@ -58,6 +62,9 @@ class Session(Protocol):
     """`CROSS JOIN` where only that keeps SQLite's order of tables, `JOIN` elsewhere; takes an ON clause."""
     instr: str
     """Where a value stands in a column of bytes, from 1; 0 if nowhere: `{}` is the column."""
+    among: str
+    """After a column of texts: that it is one of a list, which is one value, JSON. Of some thousands; it is taken
+    for a short list, so an index finds them."""
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Rows:
         """Run one statement; outside `writing` and `reading` it is a transaction by itself."""
@@ -73,6 +80,13 @@ class Session(Protocol):
 
     def reading(self) -> AbstractContextManager[None]:
         """Hold one moment still for several selects; writers go on."""
+        ...
+
+    def limited(self) -> AbstractContextManager[None]:
+        """Give up what takes longer than a question may, for who asks must not hurt who is served; inside `reading`.
+
+        Raises TooLongError; nothing more can be asked then in the same `reading`.
+        """
         ...
 
     def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:

@@ -32,6 +32,13 @@ QUESTION_WRONG = _asker(
     "Frågan är fel ställd. GET /audit/questions och /audit/openapi.json säger hur den ställs.",
     "The question is wrongly put. GET /audit/questions and /audit/openapi.json tell how it is put.",
 )
+QUESTION_LONG = _asker(
+    "GW-ASK-LONG",
+    "Frågan tar för lång tid och avbröts. Ställ den för en kortare period eller om färre; räcker inte det kan den som "
+    "förvaltar lagret höja gränsen (statement_timeout).",
+    "The question takes too long and was given up. Ask about a shorter period or fewer; where that is not enough, "
+    "whoever keeps the store may raise the limit (statement_timeout).",
+)
 READER_PACE = _asker(
     "GW-ASK-PACE",
     "För många frågor på en minut. Vänta så länge som Retry-After säger.",

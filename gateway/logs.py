@@ -144,6 +144,7 @@ _COMMAND = {"asker": Shape.ADDRESS, "contract": Shape.CONTRACT, "reference": Sha
 _PARTNER = {"partner": Shape.PARTNER, "contract": Shape.CONTRACT}
 _DISPATCH = {"reference": Shape.HASH, "state": Shape.WORD, "code": Shape.CODE}
 _LOG = {"origin": Shape.TEXT, "size": Shape.NUMBER}
+_WITNESS = {"origin": Shape.TEXT, "witness": Shape.TEXT}
 _STOPPED = _MESSAGE | {"code": Shape.CODE, "step": Shape.WORD}
 
 EVENTS: Mapping[Happened, Row] = {
@@ -188,8 +189,8 @@ EVENTS: Mapping[Happened, Row] = {
     Happened.PARTNER_WELL: Row("info", _PARTNER),
     Happened.WITNESS_STARTED: Row("info", _SERVER | {"witness": Shape.TEXT, "logs": Shape.NUMBER}),
     Happened.WITNESS_FORK: Row("critical", _LOG),
-    Happened.WITNESS_FAILING: Row("warning", {"witness": Shape.TEXT, "detail": Shape.TEXT, "attempt": Shape.NUMBER}),
-    Happened.WITNESS_WELL: Row("info", {"witness": Shape.TEXT}),
+    Happened.WITNESS_FAILING: Row("warning", _WITNESS | {"detail": Shape.TEXT, "attempt": Shape.NUMBER}),
+    Happened.WITNESS_WELL: Row("info", _WITNESS),
     Happened.WITNESS_DISAGREES: Row("critical", _LOG | {"witness": Shape.TEXT, "detail": Shape.TEXT}),
     Happened.QUORUM_MISSING: Row("error", _LOG | {"seconds": Shape.NUMBER}),
     Happened.QUORUM_MET: Row("info", _LOG),

@@ -11,6 +11,7 @@
   must survive the server.
 * Nothing waits for ever: connecting, locks, statements, an idle transaction and a silent network all have limits of the
   server's or the kernel's; and a server that stands still, or waits for a standby that is gone, is given up by us.
+  Whoever verifies or replays may take the time it takes, but no question may (`limited`).
 * Many rows go in by COPY: one statement a table, and binary.
 
 Errors are told by class and SQLSTATE, never by the server's text, which quotes values.
@@ -33,7 +34,7 @@ from psycopg import conninfo, errors, pq
 from psycopg.abc import PQGen
 
 from gateway import codes
-from gateway.database import CHUNK, Row, Turn, chunks, places
+from gateway.database import CHUNK, Row, TooLongError, Turn, chunks, places
 from gateway.errors import ConfigError, IntegrityError, UnavailableError
 
 LOCKS = 0x67617465
@@ -72,16 +73,25 @@ class Target:
     statement_timeout: timedelta | None
     idle_timeout: timedelta
     """Of a transaction whose process hangs."""
+    question_timeout: timedelta
+    """For a statement of a question (`limited`), where others may take their time."""
     search_path: str | None = None
     by_key: bool = False
     """Whether everything is looked up by an index. Then the planner is told so: a plan made while a table was empty
     reads it whole, and is kept while the table grows."""
+    alone: bool = False
+    """Whether each statement is the work of one process, as it stands. Helpers would take the processors from those who
+    serve, and starting them, and compiling, takes longer than most questions do."""
 
     def answer_limit(self) -> float | None:
         """Return how many seconds to wait for an answer: longer than the server may take by its own limits."""
         if self.statement_timeout is None:
             return None
         return (self.statement_timeout + self.lock_timeout).total_seconds()
+
+    def question_limit(self) -> float:
+        """Return the same for a statement of a question."""
+        return (self.question_timeout + self.lock_timeout).total_seconds()
 
     def conninfo(self) -> str:
         """Return all this in libpq's words. Raises ConfigError."""
@@ -120,6 +130,8 @@ class Target:
             yield f"-c search_path={self.search_path}"
         if self.by_key:
             yield "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+        if self.alone:
+            yield "-c max_parallel_workers_per_gather=0 -c jit=off"
 
 
 def connected(target: Target, *, read_only: bool = False) -> psycopg.Connection[Any]:
@@ -151,11 +163,13 @@ class Connection:
 
     join = "JOIN"
     instr = "position(? IN {})"
+    among = _LISTED.format("")
 
     def __init__(self, target: Target) -> None:
         """Connects when first used. Raises ConfigError."""
         self._conninfo = target.conninfo()
         self._limit = target.answer_limit()
+        self._question = target.question_timeout, target.question_limit()
         self._connection: _Limited | None = None
         self._within = False
         self._closed = False
@@ -208,6 +222,23 @@ class Connection:
         finally:
             self._rollback()
             self._within = False
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Give up a statement after `question_timeout`: the server's limit, until the transaction ends.
+
+        Ours is longer, for a server that stands still.
+        """
+        timeout, limit = self._question
+        connection = self._using()
+        self.execute("SELECT set_config('statement_timeout', ?, true)", (str(round(timeout.total_seconds() * 1000)),))
+        connection.limit = limit
+        try:
+            yield
+        except errors.QueryCanceled as error:
+            raise TooLongError from error
+        finally:
+            connection.limit = self._limit
 
     def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:
         """Insert rows: by COPY, or one by one where `then` says what to do about those that are there."""

@@ -63,6 +63,7 @@ class PostgreSQL(_Model):
     connect_timeout: Seconds = Field(default=timedelta(seconds=5), ge=timedelta(seconds=1))
     lock_timeout: Seconds = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=100))
     statement_timeout: Seconds = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    """For those who serve, and for each statement of an auditors' question; whoever verifies the log has no limit."""
     idle_timeout: Seconds = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     """`idle_in_transaction_session_timeout`: a transaction whose process hangs must not hold the turn."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -24,7 +25,7 @@ from typing import Any
 from pysqlite3 import dbapi2
 
 from gateway import codes
-from gateway.database import Row, Turn, chunks, places
+from gateway.database import Row, Session, TooLongError, Turn, chunks, places
 from gateway.errors import IntegrityError, UnavailableError
 
 SAFE = (3, 51, 3)
@@ -39,12 +40,18 @@ SETTINGS = (
     "PRAGMA wal_autocheckpoint=2000",  # pages, 8 MB: copying them back stalls one commit in hundreds
 )
 
+_FOR_WRITERS, _FOR_READERS = 10_000, 1_000
+"""How long somebody else is waited for, ms: one that writes, and one that reads what is to be emptied."""
 DRIVER: ModuleType = dbapi2
 Error = dbapi2.Error
 OperationalError = dbapi2.OperationalError
 OwnFault = (dbapi2.IntegrityError, dbapi2.InterfaceError, dbapi2.DataError, dbapi2.ProgrammingError)
 """What the values of a row, not disk or file, are to blame for."""
 
+PATIENCE = 15.0
+"""Seconds that a question may take: as long as a statement may on PostgreSQL, unless it is told otherwise."""
+_STEPS = 100_000
+"""Of SQLite's machine, some milliseconds' work, after which it is looked whether the time is up."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -53,6 +60,7 @@ class File:
 
     join = "CROSS JOIN"
     instr = "instr({}, ?)"
+    among = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open `path`; only `create` makes a new file, and it never touches one that is there.
@@ -60,6 +68,7 @@ class File:
         Raises IntegrityError if the file is not there, or is when it should not be; UnavailableError if it cannot be
         opened.
         """
+        self.patience = PATIENCE
         if dbapi2.sqlite_version_info < SAFE:
             raise IntegrityError(
                 f"SQLite {dbapi2.sqlite_version} can lose data in WAL mode; install the locked pysqlite3"
@@ -114,6 +123,20 @@ class File:
         finally:
             self.connection.rollback()
 
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Give up a statement once the whole block has taken `patience` seconds."""
+        over = time.monotonic() + self.patience
+        self.connection.set_progress_handler(lambda: time.monotonic() > over, _STEPS)
+        try:
+            yield
+        except OperationalError as error:
+            if getattr(error, "sqlite_errorname", None) != "SQLITE_INTERRUPT":
+                raise
+            raise TooLongError from error
+        finally:
+            self.connection.set_progress_handler(None, _STEPS)
+
     def remake(self) -> bool:
         """Write the whole file anew, so that no page holds what was deleted; False: the log beside it still may.
 
@@ -122,10 +145,9 @@ class File:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self.connection.execute("VACUUM")
-            (busy, *_) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return emptied(self)
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return not busy
 
     def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:
         """Insert rows, many to a statement: `columns` are separated by commas, `then` is an ON CONFLICT clause.
@@ -175,6 +197,16 @@ class File:
             self._lock = -1
 
 
+def emptied(session: Session) -> bool:
+    """Empty the log beside a file; False: somebody reads, which is not waited for long, as writers wait meanwhile."""
+    session.execute(f"PRAGMA busy_timeout={_FOR_READERS}")
+    try:
+        (busy, *_) = session.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        session.execute(f"PRAGMA busy_timeout={_FOR_WRITERS}")
+    return not busy
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what SQLite and the disk say into UnavailableError: nothing has happened, and it is safe to try again.
@@ -200,7 +232,7 @@ def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types
     # themselves, to themselves. The registry is the driver's own and the same for all, so saying it again is nothing.
     dbapi2.register_adapter(bytes, bytes)
     dbapi2.register_adapter(NoneType, _itself)
-    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=10)
+    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=_FOR_WRITERS / 1000)
     try:
         for setting in SETTINGS:
             connection.execute(setting)

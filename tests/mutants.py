@@ -15,6 +15,7 @@ import __future__
 import ast
 import importlib
 import inspect
+import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -206,6 +207,38 @@ def _nothing(value: ast.expr) -> bool:
 
 def _sign(op: ast.cmpop) -> str:
     return ast.unparse(ast.Compare(ast.Name("a"), [op], [ast.Name("b")])).removeprefix("a ").removesuffix(" b")
+
+
+@cache
+def functions() -> dict[str, Callable[..., object]]:
+    """Return every function that has mutants of its own, by module and name: `grounds.valid`."""
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(f"gateway.privacy.{name}")
+        for node in ast.parse(_source(name).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name not in AT_IMPORT:
+                found[f"{name}.{node.name}"] = getattr(module, node.name)
+    return found
+
+
+def called(act: Callable[[], object]) -> set[str]:
+    """Return the functions that are called while something is done, by module and name; nothing is kept from before."""
+    names = {inspect.unwrap(function).__code__: name for name, function in functions().items()}
+    seen: set[str] = set()
+
+    def entered(frame: types.FrameType, *_: object) -> None:
+        if frame.f_code in names:
+            seen.add(names[frame.f_code])
+
+    for function in functions().values():
+        getattr(function, "cache_clear", _nothing_kept)()
+    before = sys.gettrace()
+    sys.settrace(entered)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return seen
 
 
 @contextmanager

@@ -58,6 +58,7 @@ def build(
     receipts: keys.Signers,
     protections: Protections | None = None,
     agreed: registry.Registry | None = None,
+    judged_by: law.Law | None = None,
 ) -> Rules:
     """Put the rules together as `wiring` does, without any driver."""
     agreed = agreed or contracts()
@@ -65,7 +66,7 @@ def build(
         limits=read.gateway.limits,
         trust=chain.Trust.build(read.partners),
         contracts=agreed,
-        law=law.Law.build(read, agreed.kinds(), agreed.outgoing),
+        law=judged_by or law.Law.build(read, agreed.kinds(), agreed.outgoing),
         routes=compose.Routes.build(read.queues, read.bases, compose.Own.of(read, agreed.outgoing)),
         protections=protections or Nobody(),
         pseudonyms=pseudonym.Pseudonyms(PSEUDONYM),

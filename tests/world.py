@@ -41,6 +41,7 @@ from gateway.config import Configuration
 from gateway.errors import ConflictError, GatewayError, UnavailableError
 from gateway.inbound import path
 from gateway.message import Accepted, ContractId, Event, Ready, Receipt, Received
+from gateway.privacy import law
 from gateway.store import create, guard
 from gateway.store.integrator import Integrator
 from gateway.store.journal import StoredJournal
@@ -122,6 +123,12 @@ def _secrets() -> tuple[Ed25519PrivateKey, object]:
 agreed = lru_cache(maxsize=1)(rules.contracts)
 
 
+@lru_cache(maxsize=1)
+def _law() -> law.Law:
+    """The repository's: it is the same to every world, wherever its folder is."""
+    return law.Law.build(rules.configuration(Path("nowhere")), agreed().kinds(), agreed().outgoing)
+
+
 class World:
     """The country, and one gateway in it."""
 
@@ -162,6 +169,7 @@ class World:
             receipts=_secrets()[1],  # type: ignore[arg-type]
             protections=self.protections,
             agreed=agreed(),
+            judged_by=_law(),
         )
         self.journal = StoredJournal(
             place, clock=self.clock, learned=self.protections.refresh, faults=self._fault, group=8

@@ -8,9 +8,9 @@ certificate is read, and a row that is taken away shuts the door at the next rel
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,7 +33,10 @@ class Client(Model):
     """Those it may show; two while it changes them."""
 
 
-class Door(Model):
+C = TypeVar("C", bound=Client)
+
+
+class Door(Model, Generic[C]):
     """Where a door is, and what it shows."""
 
     host: str = "127.0.0.1"
@@ -47,12 +50,29 @@ class Door(Model):
     rate: int = Field(default=60, ge=1)
     """Questions in a minute that each may ask."""
 
+    @property
+    def clients(self) -> tuple[C, ...]:
+        """Who may come in."""
+        raise NotImplementedError
+
     @model_validator(mode="after")
     def _paired(self) -> Self:
         """Hold certificate and key together."""
         if (self.certificate is None) != (self.key is None):
             raise PydanticCustomError("door", "certificate and key: both or none")
         return self
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        """Hold names and certificates apart."""
+        for name, count in Counter(name for one in self.clients for name in (one.id, *one.certificates)).items():
+            if count > 1:
+                raise PydanticCustomError("door", "{name} is used twice", {"name": name})
+        return self
+
+    def by_certificate(self) -> Mapping[str, C]:
+        """Return those who may come in by the fingerprints of their certificates."""
+        return {one: client for client in self.clients for one in client.certificates}
 
     def listen(self, front: Listen) -> Listen:
         """Return where and as whom to listen; times are the front's."""
@@ -71,23 +91,16 @@ class Reader(Client):
     """auditor: the questions. overseer: who has read the log (Q17), and nothing else. archivist: no question yet."""
 
 
-class Auditors(Door):
+class Auditors(Door[Reader]):
     """The auditors' listener (`[auditors]`): `gateway serve --role auditor`."""
 
     port: int = Field(default=8444, ge=0, le=65535)
     reader: tuple[Reader, ...] = ()
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> Self:
-        """Hold names and certificates apart."""
-        for name, count in Counter(_names(self.reader)).items():
-            if count > 1:
-                raise PydanticCustomError("door", "reader: {name} is used twice", {"name": name})
-        return self
-
-    def by_certificate(self) -> Mapping[str, Reader]:
-        """Return the readers by the fingerprints of their certificates."""
-        return {one: reader for reader in self.reader for one in reader.certificates}
+    @property
+    def clients(self) -> tuple[Reader, ...]:
+        """Who may come in."""
+        return self.reader
 
 
 class Portal(Client):
@@ -98,7 +111,7 @@ class Portal(Client):
     framtidsfullmakt, ombud). Otherwise each asks about himself or herself alone."""
 
 
-class Transparency(Door):
+class Transparency(Door[Portal]):
     """The portals' listener (`[transparency]`): `gateway serve --role transparency`."""
 
     port: int = Field(default=8445, ge=0, le=65535)
@@ -106,20 +119,7 @@ class Transparency(Door):
     """Questions in a minute that each portal may ask."""
     portal: tuple[Portal, ...] = ()
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> Self:
-        """Hold names and certificates apart."""
-        for name, count in Counter(_names(self.portal)).items():
-            if count > 1:
-                raise PydanticCustomError("door", "portal: {name} is used twice", {"name": name})
-        return self
-
-    def by_certificate(self) -> Mapping[str, Portal]:
-        """Return the portals by the fingerprints of their certificates."""
-        return {one: portal for portal in self.portal for one in portal.certificates}
-
-
-def _names(clients: tuple[Client, ...]) -> Iterator[str]:
-    for one in clients:
-        yield one.id
-        yield from one.certificates
+    @property
+    def clients(self) -> tuple[Portal, ...]:
+        """Who may come in."""
+        return self.portal

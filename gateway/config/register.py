@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -114,6 +115,13 @@ def parsed(law: Mapping[str, bytes], folder: Path) -> Register:
 
     Raises ConfigError as `read` does.
     """
+    return _register(tuple(law.items()), folder)
+
+
+@lru_cache(maxsize=8)
+def _register(contents_: tuple[tuple[str, bytes], ...], folder: Path) -> Register:
+    """Build the rows once for as long as the files say the same: a register is everybody's, and nobody changes it."""
+    law = dict(contents_)
     reading = _Reading(folder, law)
     return Register(
         lagrum=reading.within("lagrum", "lagrum", Lagrum),
@@ -125,7 +133,7 @@ def parsed(law: Mapping[str, bytes], folder: Path) -> Register:
         extracts=_extracts(reading) if _EXTRACTS in law else None,
         places=reading.places,
         policy=policy(law),
-        files=dict(law),
+        files=law,
     )
 
 

@@ -38,7 +38,7 @@ def check(rows: Rows) -> None:
         return
     for one in extracts.exemptions:
         rows.known(one, "lagrum", one.lagrum, rows.lagrum)
-        rows.known(one, "bases", one.bases, (id_ for id_, found in rows.bases.items() if any(map(_hides, found))))
+        rows.known(one, "bases", one.bases, {id_ for id_, found in rows.bases.items() if any(map(_hides, found))})
         if one.giltig_tom is not None and one.giltig_tom < one.giltig_fom:
             raise rows.wrong(one, "giltig_tom", "is before giltig_fom", "write the last day that it holds, or none")
     for one, other in combinations(extracts.exemptions, 2):

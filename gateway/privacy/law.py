@@ -159,8 +159,11 @@ class Law:
         register.check(rows)
         outward.check(rows)
         paragraphs = cache(partial(Paragraphs, rows.lagrum))
+        about = {(basis.contract, basis.kind): basis for basis in configuration.bases}
+        fields = {kind: _Sorted(rows.fields(basis)) for kind, basis in about.items()}
         rules = {
-            id_: tuple(_rule(basis, rows, paragraphs) for basis in versions) for id_, versions in rows.bases.items()
+            id_: tuple(_rule(one, rows, fields[one.contract, one.kind], paragraphs) for one in versions)
+            for id_, versions in rows.bases.items()
         }
         return cls(
             policy=configuration.policy,
@@ -203,8 +206,22 @@ def _of(fields: Fields, categories: Iterable[Category]) -> frozenset[str]:
     return frozenset(name for name, spec in fields.items() if spec.category in chosen)
 
 
-def _rule(basis: Basis, rows: Rows, paragraphs: Callable[..., Paragraphs]) -> Rule:
-    fields, lagrum = rows.fields(basis), rows.lagrum
+class _Sorted:
+    """The fields of one kind, by what they are: found once for all the bases that are about it."""
+
+    __slots__ = ("category", "declared", "health", "locating", "secrecy", "sensitive", "special", "text")
+
+    def __init__(self, fields: Fields) -> None:
+        self.category = {name: spec.category for name, spec in fields.items()}
+        self.declared = frozenset(fields)
+        self.locating = frozenset(name for name, spec in fields.items() if spec.locating)
+        self.secrecy = _secrecy(fields)
+        self.special, self.health = _of(fields, SPECIAL), _of(fields, {Category.HALSA})
+        self.sensitive, self.text = _of(fields, {Category.KANSLIG}), _of(fields, {Category.FRITEXT})
+
+
+def _rule(basis: Basis, rows: Rows, fields: _Sorted, paragraphs: Callable[..., Paragraphs]) -> Rule:
+    category, lagrum = fields.category, rows.lagrum
     decided = basis.standing_decision is not None
     agreed = rows.agreements.get(basis.contract) if basis.contract is not None and not basis.inward else None
     return Rule(
@@ -216,18 +233,18 @@ def _rule(basis: Basis, rows: Rows, paragraphs: Callable[..., Paragraphs]) -> Ru
         by_event_day=basis.day == "event",
         valid_from=basis.giltig_fom,
         valid_until=basis.giltig_tom or date.max,
-        declared=frozenset(fields),
+        declared=fields.declared,
         fields=frozenset(basis.fields),
         required=frozenset(basis.required) | (frozenset() if agreed is None else agreed.mandatory),
         forbidden=frozenset(basis.forbidden),
-        forbidden_fields=_of(fields, basis.forbidden),
-        special_fields=_of(fields, SPECIAL),
-        health_fields=_of(fields, {Category.HALSA}),
-        sensitive_fields=_of(fields, {Category.KANSLIG}),
-        referred={name: spec.category for name, spec in fields.items() if spec.category in basis.referred},
-        locating=frozenset(name for name, spec in fields.items() if spec.locating),
-        free_text=_of(fields, {Category.FRITEXT}),
-        secrecy=_secrecy(fields),
+        forbidden_fields=frozenset(name for name, found in category.items() if found in basis.forbidden),
+        special_fields=fields.special,
+        health_fields=fields.health,
+        sensitive_fields=fields.sensitive,
+        referred={name: found for name, found in category.items() if found in basis.referred},
+        locating=fields.locating,
+        free_text=fields.text,
+        secrecy=fields.secrecy,
         cited=None if basis.cited is None else frozenset(map(citation.normal, basis.cited)),
         lagrum=frozenset(basis.lagrum),
         purposes=frozenset(basis.purposes),
@@ -241,7 +258,7 @@ def _rule(basis: Basis, rows: Rows, paragraphs: Callable[..., Paragraphs]) -> Ru
         longest_period=basis.longest_period,
         standing=decided,
         verified=basis.verified,
-        obligations=obligations.of(basis, rows.cited(basis), {fields[name].category for name in basis.fields}),
+        obligations=obligations.of(basis, rows.cited(basis), {category[name] for name in basis.fields}),
         purpose_text=basis.purpose_text,
         cites=lagrum[basis.lagrum[0]],
         paragraphs=paragraphs(relied_on(basis, lagrum), decided=decided),

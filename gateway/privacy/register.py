@@ -37,10 +37,13 @@ from gateway.message import Category, ContractId, FieldSpec
 from gateway.partners import Partner
 from gateway.privacy import exemptions, protected, purposes
 from gateway.privacy.parties import PartnerType
+from gateway.privacy.purposes import Purpose
 from gateway.privacy.rows import Agreements, Rows, relied_on
 
 _DIRECT = frozenset({"access_right", "consent"})
 """Kinds of paragraph that can give direktåtkomst."""
+_BENEFITS = frozenset(purposes.Benefit)
+_PARTNER_TYPES = frozenset(PartnerType)
 _SAME = ("direction", "contract", "kind", "day")
 """What versions of one basis agree on: what it is about, and which day picks one."""
 
@@ -167,13 +170,13 @@ def _folded(name: str) -> str:
 
 def _check_words(basis: Basis, rows: Rows) -> None:
     rows.known(basis, "purposes", basis.purposes, purposes.BY_DIRECTION[basis.direction])
-    rows.known(basis, "benefits", basis.benefits or (), purposes.Benefit)
-    rows.known(basis, "partner_types", basis.partner_types, PartnerType)
+    rows.known(basis, "benefits", basis.benefits or (), _BENEFITS)
+    rows.known(basis, "partner_types", basis.partner_types, _PARTNER_TYPES)
     if not basis.lagrum:
         raise rows.wrong(basis, "lagrum", "names none", "name the paragraph that it rests on")
     rows.known(basis, "lagrum", basis.lagrum, rows.lagrum)
     for purpose in basis.purposes:
-        id_ = purposes.LAGRUM[purposes.Purpose(purpose)]
+        id_ = purposes.LAGRUM[Purpose(purpose)]
         if id_ not in rows.lagrum or any(row.kind != "purpose" for row in rows.lagrum[id_]):
             raise rows.wrong(basis, "purposes", f"{purpose} rests on {id_}", "write that lagrum, of kind purpose")
 
@@ -195,7 +198,7 @@ def _check_conditions(basis: Basis, rows: Rows) -> None:
         key = f"any_of {number}"
         if condition == Condition():
             raise rows.wrong(basis, key, "names nothing, so it always holds", "say what must hold, or take it away")
-        benefits = purposes.Benefit if basis.benefits is None else basis.benefits
+        benefits = _BENEFITS if basis.benefits is None else basis.benefits
         rows.known(basis, f"{key}: benefits", condition.benefits or (), benefits)
         rows.known(basis, f"{key}: subject_roles", condition.subject_roles or (), basis.subject_roles)
 
@@ -227,7 +230,7 @@ def _check_partners(basis: Basis, rows: Rows) -> None:
 
 def _check_partner_files(configuration: Configuration) -> None:
     for partner in configuration.partners.values():
-        if partner.partner_type not in set(PartnerType):
+        if partner.partner_type not in _PARTNER_TYPES:
             told = f"partner {partner.id}: partner_type: unknown {partner.partner_type}"
             raise ConfigError(f"{told}; accepted: {', '.join(PartnerType)}")
 
@@ -265,26 +268,29 @@ def _gives_direct(basis: Basis, rows: Rows) -> bool:
 
 
 def _check_field(basis: Basis, name: str, field: FieldSpec | InformationField, rows: Rows) -> None:
-    handing_out = frozenset() if basis.inward else purposes.HANDING_OUT
-    health, sensitive = purposes.HEALTH | handing_out, purposes.SENSITIVE | handing_out
-    covered = not basis.inward and basis.standing_decision is not None
     category = field.category
     if category in basis.forbidden:
         raise rows.wrong(
             basis, "fields", f"{name} is of the category {category}, which the basis forbids", "take one of them away"
         )
+    covered = not basis.inward and basis.standing_decision is not None
     if category is Category.FRITEXT and Category.FRITEXT not in basis.referred and not covered:
         raise rows.wrong(
             basis, "referred", f"{name} is free text: a person reads it", f"write {Category.FRITEXT} there"
         )
-    if category is Category.HALSA and not health.intersection(basis.purposes):
+    if category is Category.HALSA and (health := _may(purposes.HEALTH, basis)).isdisjoint(basis.purposes):
         raise rows.wrong(
             basis, "purposes", f"{name} is health data: SFB 114 kap. 11 §", f"one of {', '.join(sorted(health))}"
         )
-    if category is Category.KANSLIG and not sensitive.issuperset(basis.purposes):
+    if category is Category.KANSLIG and not (sensitive := _may(purposes.SENSITIVE, basis)).issuperset(basis.purposes):
         raise rows.wrong(
             basis, "purposes", f"{name} is sensitive: SFB 114 kap. 11 §", f"none but {', '.join(sorted(sensitive))}"
         )
+
+
+def _may(having: frozenset[Purpose], basis: Basis) -> frozenset[Purpose]:
+    """Return the purposes that may have such data: what goes out is handed out too."""
+    return having if basis.inward else having | purposes.HANDING_OUT
 
 
 def _check_consent(basis: Basis, rows: Rows) -> None:

@@ -6,7 +6,7 @@ author may not approve; name somebody else`. File and row, key, what is wrong, w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -122,9 +122,8 @@ class Rows:
         """Return the error of a row: where it stands, the key, what is wrong and what to do."""
         return ConfigError(f"{self.place(row)}: {key}: {what}; {remedy}")
 
-    def known(self, row: Row, key: str, values: Iterable[str], accepted: Iterable[str]) -> None:
+    def known(self, row: Row, key: str, values: Iterable[str], accepted: Collection[str]) -> None:
         """Raise ConfigError for a value that is not among the accepted ones."""
-        choice = frozenset(accepted)
         for value in values:
-            if value not in choice:
-                raise self.wrong(row, key, f"unknown {value}", f"accepted: {', '.join(sorted(choice)) or 'none'}")
+            if value not in accepted:
+                raise self.wrong(row, key, f"unknown {value}", f"accepted: {', '.join(sorted(accepted)) or 'none'}")

@@ -238,8 +238,10 @@ class PostgresPlace:
             # Whoever verifies the log or replays decisions, and the owner who moves one in may take their time.
             statement_timeout=None if people or duty is Duty.OWNER else settings.statement_timeout,
             idle_timeout=settings.idle_timeout,
+            question_timeout=settings.statement_timeout,
             search_path=grants.AUDITOR if duty is Duty.AUDITOR else None,
             by_key=not people,
+            alone=people,
         )
 
 

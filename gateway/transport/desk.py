@@ -7,11 +7,10 @@ people's mail stands in the log. Rules are taken once for a request, so a reload
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from gateway import codes, logs
@@ -27,6 +26,7 @@ from gateway.outbound.rules import Rules
 from gateway.ports import Clock, Journal
 from gateway.transport import body, reply
 from gateway.transport.front import Front
+from gateway.transport.pool import Pool
 from gateway.transport.reply import Receive, Reply, Scope, Send
 from gateway.transport.strangers import Strangers
 
@@ -37,8 +37,7 @@ Admit = Callable[[Received, Rules], Admissions]
 
 LIMIT = 64 * 1024
 """Bytes of a request: some times the largest that there is, a signed acknowledgement."""
-_POOL = 4
-_QUEUED = 64
+QUEUED = 64
 """Requests that may wait for the pool."""
 
 
@@ -64,12 +63,11 @@ class Desk:
         self.rules = rules
         self._journal = journal
         self._strangers = Strangers()
-        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="mailbox")
-        self._queued = 0
+        self.pool = Pool("mailbox", bound=QUEUED, of="mailboxes")
 
     def close(self) -> None:
         """Stop the pool. No request may be running."""
-        self._pool.shutdown(wait=True)
+        self.pool.close()
 
     def opened(self, scope: Scope) -> None:
         """Raise UnavailableError where nothing new is taken."""
@@ -95,16 +93,11 @@ class Desk:
             UntrustedError: a stranger's; it is counted.
             UnavailableError: ours; the same request may be sent again.
         """
-        if self._queued >= _QUEUED:
-            raise UnavailableError(codes.OVERLOADED, "mailboxes")
-        self._queued += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._walked, received, admit, work)
+            return await self.pool.run(partial(self._walked, received, admit, work))
         except UntrustedError as stranger:
             self._strangers.add(stranger.code)
             raise
-        finally:
-            self._queued -= 1
 
     def _walked(self, received: Received, admit: Admit, work: Callable[[Admissions, Rules], _T]) -> _T | Refused:
         started, rules = time.perf_counter(), self.rules()

@@ -25,6 +25,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from gateway import codes, logs
@@ -37,6 +38,7 @@ from gateway.message import Accepted, ContractId, Ready, Receipt, Received, Refu
 from gateway.ports import Clock, Journal
 from gateway.transport import body, description, reply
 from gateway.transport.description import Descriptions
+from gateway.transport.pool import Pool
 from gateway.transport.reply import Receive, Reply, Scope, Send, Told
 from gateway.transport.strangers import Strangers
 
@@ -44,7 +46,6 @@ _T = TypeVar("_T")
 
 INLINE = 64 * 1024
 """Bytes: 1 ms of work, 9 at worst, and the size of the reads that the HTTP server makes anyway."""
-_POOL = 4
 SIGNING = 10.0
 """Seconds that a token may take for a receipt, its queue included."""
 _QUEUED = 64
@@ -95,13 +96,12 @@ class Front:
         self._journal = journal
         self._clock = clock
         self._strangers = Strangers()
-        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="prepare")
-        self._queued = 0
+        self._pool = Pool("prepare", bound=_QUEUED, of="large messages")
         self._token = ThreadPoolExecutor(1, thread_name_prefix="token")  # a module's calls are made one at a time
 
     def close(self) -> None:
         """Stop the pools. No request may be running; what a token has not answered is not waited for."""
-        self._pool.shutdown(wait=True)
+        self._pool.close()
         self._token.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,13 +189,7 @@ class Front:
     async def _prepared(self, received: Received, rules: path.Rules) -> Ready | Refusal:
         if len(received.body) <= INLINE:
             return path.prepare(received, rules)
-        if self._queued >= _QUEUED:
-            raise UnavailableError(codes.OVERLOADED, "large messages")
-        self._queued += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, path.prepare, received, rules)
-        finally:
-            self._queued -= 1
+        return await self._pool.run(partial(path.prepare, received, rules))
 
     async def _refused(
         self, refusal: Refusal, version: SoapVersion, rules: path.Rules, started: float, message_id: str | None = None

@@ -37,43 +37,50 @@ class Listener(ssl.SSLContext):
 
     current: ssl.SSLContext
     _listen: Listen
+    _table: str
     _partners: tuple[Partner, ...]
     _anchors: tuple[Path, ...]
     _stamps: dict[Path, files.Stamp]
 
-    def __new__(cls, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = ()) -> Self:
-        """Read the files; `anchors` are others than partners'. Raises ConfigError."""
+    def __new__(
+        cls, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = (), table: str = "listen"
+    ) -> Self:
+        """Read the files; `anchors` are others than partners', `table` says who we are. Raises ConfigError."""
         made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        made.reload(listen, partners, anchors)
+        made.reload(listen, partners, anchors, table)
         return made
 
     def renew(self) -> bool:
         """Read the files again where one has changed; tell whether one had. Raises ConfigError; the old stay."""
         if files.same(self._stamps):
             return False
-        self.reload(self._listen, self._partners, self._anchors)
+        self.reload(self._listen, self._partners, self._anchors, self._table)
         return True
 
-    def reload(self, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = ()) -> None:
+    def reload(
+        self, listen: Listen, partners: Iterable[Partner] = (), anchors: Iterable[Path] = (), table: str = "listen"
+    ) -> None:
         """Go on with another certificate and other partners. Raises ConfigError; the old ones stay."""
         every, others = tuple(partners), tuple(anchors)
         read = (listen.certificate, listen.key, *others, *(path for one in every for path in authorities(one)))
         stamps = dict(files.stamps(read))
-        files.secret(listen.key, "listen.key")
-        self.current = context(listen, every, others)
-        self._listen, self._partners, self._anchors, self._stamps = listen, every, others, stamps
+        files.secret(listen.key, f"{table}.key")
+        self.current = context(listen, every, others, table)
+        self._listen, self._table, self._partners, self._anchors, self._stamps = listen, table, every, others, stamps
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401  # passed on as it is
         """Begin a connection in the newest context."""
         return self.current.wrap_bio(*args, **kwargs)
 
 
-def context(listen: Listen, partners: Iterable[Partner], anchors: Iterable[Path] = ()) -> ssl.SSLContext:
+def context(
+    listen: Listen, partners: Iterable[Partner], anchors: Iterable[Path] = (), table: str = "listen"
+) -> ssl.SSLContext:
     """Make the listener's context: our certificate, client certificates required. Raises ConfigError."""
     made = _strict(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_3 if listen.minimum_tls == "1.3" else ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    identify(made, listen)
+    _show(made, listen.certificate, listen.key, f"{table}.certificate, {table}.key")
     admit(made, partners)
     _believe(made, anchors)
     return made
@@ -104,11 +111,6 @@ def _strict(protocol: int) -> ssl.SSLContext:
     made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     made.set_alpn_protocols(["http/1.1"])
     return made
-
-
-def identify(made: ssl.SSLContext, listen: Listen) -> None:
-    """Read our certificate and key; later handshakes use them. Raises ConfigError."""
-    _show(made, listen.certificate, listen.key, "listen.certificate, listen.key")
 
 
 def admit(made: ssl.SSLContext, partners: Iterable[Partner]) -> None:

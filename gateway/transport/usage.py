@@ -10,56 +10,42 @@ sends it; nothing here logs an address, quotes one or puts it into an answer, an
 by X-Road-UserId alone when a person asks about himself or herself. Somebody else's usages (userCode is not
 X-Road-UserId) are told only to a portal that is configured to have judged the representation.
 
-Failures are problem details (RFC 9457) with the codes of this gateway, and quote nothing of what was asked.
+Who comes in, and how failures are told, is every door's (`door.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import orjson
-from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway import codes, inquiries, logs
+from gateway import inquiries, logs
 from gateway.adapters import persons
 from gateway.audit.reading import unfit
-from gateway.codes import Code
 from gateway.config.doors import Portal
-from gateway.errors import ContractError, GatewayError, IntegrityError, MalformedError, UnavailableError, UntrustedError
+from gateway.errors import ContractError, GatewayError, UntrustedError
 from gateway.logs import Happened
 from gateway.message import NumberKind, Person
-from gateway.soap.fault import HTTP
-from gateway.transport import body, problem
-from gateway.transport.desk import give, since
-from gateway.transport.pace import Pace, PaceError
-from gateway.transport.reply import Receive, Reply, Scope, Send
-from gateway.transport.strangers import Strangers
-
-_T = TypeVar("_T")
+from gateway.transport import door
+from gateway.transport.desk import since
+from gateway.transport.door import Terms, Words
+from gateway.transport.reply import Receive, Reply, Scope
 
 LIMIT: Final = 4096
 """Bytes of a form."""
 USAGES: Final = 1000
 """Usages that are told where nothing else is asked for."""
 LARGEST: Final = 10_000
-_POOL = 4
-_QUEUED = 32
 _SWEDEN: Final = ZoneInfo("Europe/Stockholm")
-_JSON: Final = "application/json"
-_FORM: Final = "application/x-www-form-urlencoded"
 _CODE: Final = re.compile(r"(?:SE)?((?:18|19|20)[0-9]{10})", re.ASCII)
 """A person as X-Road writes one, country first; without it too."""
 _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -94,138 +80,62 @@ class Found(NamedTuple):
     usages: int
 
 
-class Usages:
-    """What the listener asks; called in threads."""
-
-    def find(self, find: Find) -> Found:
-        """Write the reading down, then answer. Raises UnavailableError, IntegrityError, ConfigError."""
-        raise NotImplementedError
-
-    def period(self) -> Mapping[str, object]:
-        """Return from when the log can be asked. Raises UnavailableError, IntegrityError."""
-        raise NotImplementedError
+Finding = Callable[[Find], Found]
+"""Writes the reading down, then answers; in a thread. Raises UnavailableError, IntegrityError, ConfigError."""
+Period = Callable[[], Mapping[str, object]]
+"""Tells from when the log can be asked; in a thread. Raises UnavailableError, IntegrityError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Who may ask; a reload makes new ones and swaps them whole."""
+class Desk(door.Desk[Portal]):
+    """Answers at the listener."""
 
-    portals: Mapping[str, Portal]
-    """By the fingerprint of the certificate."""
-    rate: int
-    body_timeout: float
+    accepted, limit = "application/x-www-form-urlencoded", LIMIT
+    nowhere = Words(
+        "No such address: /v2/findUsage, /v2/usagePeriod and /v2/heartbeat are taken.",
+        "Adressen finns inte: /v2/findUsage, /v2/usagePeriod och /v2/heartbeat tas emot.",
+    )
 
+    def __init__(self, terms: Terms[Portal], *, find: Finding, period: Period) -> None:
+        """Make what answers."""
+        super().__init__(terms)
+        self._found, self._told = find, period
 
-class Desk:
-    """Answers at the listener. One for each event loop."""
-
-    def __init__(self, *, terms: Terms, usages: Usages, clock: Callable[[], float] = time.monotonic) -> None:
-        """Make what answers; `clock` tells seconds."""
-        self.terms = terms
-        self.draining = False
-        self._usages = usages
-        self._pace = Pace(clock)
-        self._strangers = Strangers()
-        self._pool = ThreadPoolExecutor(_POOL, thread_name_prefix="usage")
-        self._queued = 0
-
-    def close(self) -> None:
-        """Stop the pool. No request may be running."""
-        self._pool.shutdown(wait=True)
-
-    def app(self) -> Starlette:
-        """Put the endpoints at their addresses."""
-        made = Starlette(
-            routes=[
-                Route("/v2/findUsage", endpoint=_Endpoint(self, ("GET", "POST"), self._find)),
-                Route("/v2/usagePeriod", endpoint=_Endpoint(self, ("GET",), self._period)),
-                Route("/v2/heartbeat", endpoint=_Endpoint(self, ("GET",), self._heartbeat)),
-            ]
+    def routes(self) -> Sequence[Route]:
+        """Return the endpoints."""
+        return (
+            self.at("/v2/findUsage", self._find, "GET", "POST"),
+            self.at("/v2/usagePeriod", self._period, "GET"),
+            self.at("/v2/heartbeat", self._heartbeat, "GET"),
         )
-        made.router.redirect_slashes = False
-        made.router.default = _Endpoint(self, ("GET", "POST"), _nowhere)
-        return made
-
-    def admitted(self, scope: Scope, methods: Sequence[str]) -> Portal:
-        """Return who asks. Raises UntrustedError, MalformedError, UnavailableError."""
-        if self.draining:
-            raise UnavailableError(codes.DRAINING)
-        if scope["extensions"].get("gateway.crowded"):
-            raise UnavailableError(codes.OVERLOADED, "connections")
-        der = scope["extensions"]["tls"]["client_cert_der"]
-        portal = None if der is None else self.terms.portals.get(hashlib.sha256(der).hexdigest())
-        if portal is None:
-            self._strangers.add(inquiries.READER_UNKNOWN)
-            raise UntrustedError(inquiries.READER_UNKNOWN)
-        self._pace.take(portal.id, self.terms.rate)
-        if scope["method"] not in methods:
-            raise MalformedError(codes.METHOD)
-        return portal
 
     async def _find(self, portal: Portal, scope: Scope, receive: Receive) -> Reply | None:
         given = scope["query_string"]
         if scope["method"] == "POST":
-            body.media(scope["headers"], limit=LIMIT, accepted=_FORM)
-            whole = await body.read(receive, limit=LIMIT, seconds=self.terms.body_timeout)
+            whole = await self.read(scope, receive)
             if whole is None:
                 return None
             if given:
                 raise ContractError(inquiries.USAGE_WRONG)
             given = whole
         started = time.perf_counter()
-        found = await self._pooled(partial(self._usages.find, read(portal, scope, given)))
+        found = await self.pool.run(partial(self._found, read(portal, scope, given)))
         logs.tell(Happened.QUESTION_ANSWERED, question="findUsage", records=found.usages, ms=since(started))
         return _answer(found.content)
 
     async def _period(self, _portal: Portal, _scope: Scope, _receive: Receive) -> Reply | None:
-        return _answer(await self._pooled(self._usages.period))
+        return _answer(await self.pool.run(self._told))
 
     async def _heartbeat(self, _portal: Portal, _scope: Scope, _receive: Receive) -> Reply | None:
         try:
-            await self._pooled(self._usages.period)
+            await self.pool.run(self._told)
         except GatewayError as error:
-            logs.tell(Happened.QUESTION_REFUSED, code=error.code.name, step=error.code.step.value)
+            door.told(error)
             return _answer({"status": "FAIL", "message": "Loggen kan inte svara just nu."})
         return _answer({"status": "OK", "message": "Loggen kan svara."})
 
-    async def _pooled(self, work: Callable[[], _T]) -> _T:
-        if self._queued >= _QUEUED:
-            raise UnavailableError(codes.OVERLOADED, "usages")
-        self._queued += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._queued -= 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """One address. Answers (ASGI); nothing but cancellation escapes."""
-
-    desk: Desk
-    methods: Sequence[str]
-    answer: Callable[[Portal, Scope, Receive], Awaitable[Reply | None]]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI)."""
-        try:
-            answer = await self.answer(self.desk.admitted(scope, self.methods), scope, receive)
-        except GatewayError as error:
-            # A body that is not read must not be taken for the next request.
-            answer = failed(error, self.methods, close=scope["method"] != "GET")
-        except Exception as error:  # noqa: BLE001  # the last resort: whoever asks always gets an answer
-            logs.fault(error)
-            answer = failed(UnavailableError(codes.INTERNAL), self.methods, close=True)
-        if answer is not None:
-            await give(answer, receive, send)
-
-
-async def _nowhere(_portal: Portal, _scope: Scope, _receive: Receive) -> Reply | None:
-    raise MalformedError(codes.PATH)
-
 
 def _answer(content: Mapping[str, object]) -> Reply:
-    return Reply(status=200, content_type=_JSON, body=orjson.dumps(content))
+    return door.answered(orjson.dumps(content))
 
 
 def read(portal: Portal, scope: Scope, given: bytes) -> Find:
@@ -304,33 +214,3 @@ def _whole(written: str | None, otherwise: int, *, least: int, most: int) -> int
 def _case(portal: Portal, id_: str | None) -> str:
     """Return the portal's own id of the request, if it may stand in a reading; else that it asked."""
     return id_ if id_ and not unfit(id_) else f"findUsage {portal.id}"
-
-
-def failed(error: GatewayError, methods: Sequence[str], *, close: bool) -> Reply:
-    """Return what is told of a failure, and tell the log of it: its code, never what was asked."""
-    code, retry, title, detail = error.code, 0, "", ""
-    match error:
-        case PaceError():
-            status, retry = HTTPStatus.TOO_MANY_REQUESTS, error.seconds
-        case UntrustedError():
-            status = HTTPStatus.FORBIDDEN
-        case MalformedError() | ContractError():
-            status = HTTPStatus(HTTP.get(code, HTTPStatus.BAD_REQUEST))
-        case _:
-            if isinstance(error, IntegrityError):
-                logs.integrity(error)
-            status, title, detail = HTTPStatus.SERVICE_UNAVAILABLE, *_OURS
-    if not isinstance(error, IntegrityError) and code is not inquiries.READER_UNKNOWN:  # strangers are counted
-        logs.tell(Happened.QUESTION_REFUSED, code=code.name, step=code.step.value)
-    return problem.told(code, status, allow=", ".join(methods), title=title, detail=detail, retry=retry, close=close)
-
-
-_OURS: Final = (
-    "The log cannot answer now, and nothing was let out. Ask again.",
-    "Loggen kan inte svara just nu, och inget har lämnats ut. Fråga igen.",
-)
-
-
-def refused(code: Code) -> Reply:
-    """Return what is answered to what never became a request."""
-    return problem.told(code, HTTPStatus(HTTP.get(code, HTTPStatus.BAD_REQUEST)), close=True)

@@ -22,16 +22,18 @@ import orjson
 from gateway import __version__, codes, inquiries
 from gateway.audit.reading import Reading
 from gateway.config import Configuration
-from gateway.config.doors import Auditors
-from gateway.errors import ConfigError, ContractError, MalformedError, UntrustedError
+from gateway.config.doors import Door as Configured
+from gateway.config.doors import Reader
+from gateway.errors import ContractError, MalformedError, UntrustedError
 from gateway.ports import Clock
 from gateway.store.place import Duty
 from gateway.store.questions import QUESTIONS, Key, Page, Question, WrongQuestion, described, mark, marked
 from gateway.store.readings import Readings
 from gateway.store.sessions import Sessions
-from gateway.transport import auditing, server, tls
+from gateway.transport import auditing
 from gateway.transport.auditing import Ask, Told
 from gateway.wiring.asking import Asking, answered, asking
+from gateway.wiring.doors import Door, present
 from gateway.wiring.drivers import place
 from gateway.wiring.rules import sealer
 
@@ -39,34 +41,31 @@ _TAG: Final = 32
 """Hex characters of a mark's tag."""
 
 
-class Auditing:
+class Auditing(Door[Reader]):
     """The listener, with all it needs."""
+
+    table = "auditors"
 
     def __init__(
         self, configuration: Configuration, *, clock: Clock, random: Callable[[int], bytes] = os.urandom
     ) -> None:
         """Open the store for each duty that a reader has. Raises ConfigError, IntegrityError, UnavailableError."""
-        door = _door(configuration)
-        self._configuration = configuration
+        super().__init__(configuration)
         self._clock, self._random = clock, random
         self._marks = random(32)
         self._sessions: dict[Duty, Sessions] = {}
         self._readings: dict[Duty, Readings] = {}
-        self._open(configuration)
+        self.widen(configuration)
         self.desk = auditing.Desk(
-            terms=_terms(configuration),
+            self.terms(configuration),
             ask=self.ask,
             listing=orjson.dumps([described.described(one) for one in QUESTIONS.values()]),
             document=orjson.dumps(described.openapi(QUESTIONS.values(), version=__version__)),
         )
-        self.listen = door.listen(configuration.gateway.listen)
-        self.context = tls.Listener(self.listen, anchors=door.anchors)
 
-    def server(self) -> server.Server:
-        """Return the server; it is not running."""
-        return server.Server(
-            self.desk.app(), self.desk, listen=self.listen, context=self.context, refused=auditing.refused
-        )
+    def found(self, configuration: Configuration) -> Configured[Reader]:
+        """Return `[auditors]`. Raises ConfigError."""
+        return present(configuration.gateway.auditors, "auditors.reader")
 
     def ask(self, ask: Ask) -> Told:
         """Write the reading down, then answer.
@@ -85,24 +84,6 @@ class Auditing:
         except WrongQuestion as error:
             raise ContractError(inquiries.QUESTION_WRONG, str(error)) from None
 
-    def renew(self) -> None:
-        """Read certificates again where a file has changed. Raises ConfigError; the old ones stay."""
-        self.context.renew()
-
-    def reload(self, configuration: Configuration) -> None:
-        """Go by other readers, certificates and law. Store, keys and address stay until a restart.
-
-        Raises ConfigError, IntegrityError, UnavailableError; the old ones stay.
-        """
-        door, terms = _door(configuration), _terms(configuration)
-        opened = self._configuration.gateway
-        kept = {"store": opened.store, "keys": opened.keys}
-        gateway = configuration.gateway.model_copy(update=kept)
-        configuration = configuration.model_copy(update={"gateway": gateway, "services": self._configuration.services})
-        self._open(configuration)
-        self.context.reload(door.listen(gateway.listen), anchors=door.anchors)
-        self._configuration, self.desk.terms = configuration, terms
-
     def close(self) -> None:
         """Answer what was asked, then stop. The server must have ended."""
         self.desk.close()
@@ -111,17 +92,17 @@ class Auditing:
         for readings in self._readings.values():
             readings.close()
 
-    def _open(self, configuration: Configuration) -> None:
+    def widen(self, configuration: Configuration) -> None:
         """Open the store for duties that are new, and read the keys."""
         self._sealer = sealer(configuration.gateway.keys)
-        duties = {Duty(duty) for reader in _door(configuration).reader for duty in reader.duties}
+        duties = {Duty(duty) for reader in self.found(configuration).clients for duty in reader.duties}
         for duty in sorted(duties - self._sessions.keys()):
             where = place(configuration, duty)
             self._readings[duty] = Readings(where, sealer=self._sealer, random=self._random)
             self._sessions[duty] = Sessions(where)
 
     def _asking(self, question: Question, ask: Ask) -> Asking:
-        made = asking(self._configuration, question, ask.parameters, ask.about, Page(limit=ask.limit))
+        made = asking(self.configuration, question, ask.parameters, ask.about, Page(limit=ask.limit))
         if ask.after is None:
             return made
         after, _, tag = ask.after.rpartition(".")
@@ -161,16 +142,3 @@ class Auditing:
     def _marked(self, asked: Asking, key: Key) -> str:
         made = mark(key)
         return f"{made}.{self._tag(asked, made)}"
-
-
-def _door(configuration: Configuration) -> Auditors:
-    door = configuration.gateway.auditors
-    if door is None or not door.reader:
-        raise ConfigError("auditors: no [[auditors.reader]] is configured, so nobody could ask")
-    return door
-
-
-def _terms(configuration: Configuration) -> auditing.Terms:
-    door = _door(configuration)
-    seconds = configuration.gateway.listen.body_timeout.total_seconds()
-    return auditing.Terms(readers=door.by_certificate(), rate=door.rate, body_timeout=seconds)

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 
 from gateway.audit.reading import Parameter, Purpose, Reading
 from gateway.config import Configuration
-from gateway.config.doors import Transparency as Door
-from gateway.errors import ConfigError
+from gateway.config.doors import Door as Configured
+from gateway.config.doors import Portal
 from gateway.message import Protection
 from gateway.ports import Clock
 from gateway.privacy.exemptions import Exemptions
@@ -27,9 +27,10 @@ from gateway.store import disclosed
 from gateway.store.place import Duty
 from gateway.store.readings import Readings
 from gateway.store.sessions import Sessions
-from gateway.transport import server, tls, usage
+from gateway.transport import usage
 from gateway.transport.usage import Find, Found
 from gateway.trust.pseudonym import Pseudonyms
+from gateway.wiring.doors import Door, present
 from gateway.wiring.drivers import place
 from gateway.wiring.extracting import extracted
 from gateway.wiring.rules import pseudonyms, sealer
@@ -38,29 +39,27 @@ UNTOLD = "-"
 """In `receiverCode`, which the protocol demands, where no number may be told."""
 
 
-class Transparency(usage.Usages):
+class Transparency(Door[Portal]):
     """The listener, with all it needs."""
+
+    table = "transparency"
 
     def __init__(
         self, configuration: Configuration, *, clock: Clock, random: Callable[[int], bytes] = os.urandom
     ) -> None:
         """Open the store as the auditor. Raises ConfigError, IntegrityError, UnavailableError."""
-        door = _door(configuration)
-        self._configuration = configuration
+        super().__init__(configuration)
         self._clock = clock
         keys, where = configuration.gateway.keys, place(configuration, Duty.AUDITOR)
         self._names: Pseudonyms = pseudonyms(keys)
         self._readings = Readings(where, sealer=sealer(keys), random=random)
         self._sessions = Sessions(where)
-        self.desk = usage.Desk(terms=_terms(configuration), usages=self)
-        self.listen = door.listen(configuration.gateway.listen)
-        self.context = tls.Listener(self.listen, anchors=door.anchors)
+        self.desk = usage.Desk(self.terms(configuration), find=self.find, period=self.period)
 
-    def server(self) -> server.Server:
-        """Return the server; it is not running."""
-        return server.Server(
-            self.desk.app(), self.desk, listen=self.listen, context=self.context, refused=usage.refused
-        )
+    def found(self, configuration: Configuration) -> Configured[Portal]:
+        """Return `[transparency]`. Raises ConfigError."""
+        Exemptions.of(configuration)  # what may not be told yet must be known before anybody asks
+        return present(configuration.gateway.transparency, "transparency.portal")
 
     def find(self, find: Find) -> Found:
         """Write the reading down, then answer."""
@@ -82,7 +81,7 @@ class Transparency(usage.Usages):
         with self._sessions.lent() as session, session.reading():
             made = extracted(
                 session,
-                self._configuration,
+                self.configuration,
                 about,
                 now=now,
                 since=find.start,
@@ -99,23 +98,6 @@ class Transparency(usage.Usages):
             first = disclosed.first(session)
         return {"periodStart": _written(first or self._clock.now())}
 
-    def renew(self) -> None:
-        """Read certificates again where a file has changed. Raises ConfigError; the old ones stay."""
-        self.context.renew()
-
-    def reload(self, configuration: Configuration) -> None:
-        """Go by other portals, certificates and law. Store, keys and address stay until a restart.
-
-        Raises ConfigError; the old ones stay.
-        """
-        door, terms = _door(configuration), _terms(configuration)
-        opened = self._configuration
-        kept = {"store": opened.gateway.store, "keys": opened.gateway.keys}
-        gateway = configuration.gateway.model_copy(update=kept)
-        self.context.reload(door.listen(gateway.listen), anchors=door.anchors)
-        self._configuration = configuration.model_copy(update={"gateway": gateway, "services": opened.services})
-        self.desk.terms = terms
-
     def close(self) -> None:
         """Answer what was asked, then stop. The server must have ended."""
         self.desk.close()
@@ -129,7 +111,7 @@ class Transparency(usage.Usages):
             words[0] += f" (från {one.counterpart})"
         if one.held:
             words.append(one.held)
-        gateway = self._configuration.gateway
+        gateway = self.configuration.gateway
         return {
             "logtime": _written(one.at),
             "action": ". ".join(word.rstrip(".") for word in words) + ".",
@@ -141,17 +123,3 @@ class Transparency(usage.Usages):
 
 def _written(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _door(configuration: Configuration) -> Door:
-    Exemptions.of(configuration)  # what may not be told yet must be known before anybody asks
-    door = configuration.gateway.transparency
-    if door is None or not door.portal:
-        raise ConfigError("transparency: no [[transparency.portal]] is configured, so nobody could ask")
-    return door
-
-
-def _terms(configuration: Configuration) -> usage.Terms:
-    door = _door(configuration)
-    seconds = configuration.gateway.listen.body_timeout.total_seconds()
-    return usage.Terms(portals=door.by_certificate(), rate=door.rate, body_timeout=seconds)

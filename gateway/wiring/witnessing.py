@@ -214,7 +214,7 @@ class Witnessing:
         self._kept.add(signed.size, [Cosigned(key=one.key, time=time, line=lines[time])], now)
         one.size = one.done = signed.size
         if one.failures:
-            logs.tell(Happened.WITNESS_WELL, witness=one.name)
+            logs.tell(Happened.WITNESS_WELL, origin=self._origin, witness=one.name)
         one.failures, one.moves, one.due = 0, 0, None
 
     def _elsewhere(self, one: _Asked, signed: Signed, size: int) -> None:
@@ -240,7 +240,7 @@ class Witnessing:
         one.due = self._clock.now() + timedelta(seconds=pause)
         # A witness that is asked anew is asked as one of whom nothing is known: what we believed may be the fault.
         one.size = max(one.done, 0)
-        logs.tell(Happened.WITNESS_FAILING, witness=one.name, detail=detail, attempt=one.failures)
+        logs.tell(Happened.WITNESS_FAILING, origin=self._origin, witness=one.name, detail=detail, attempt=one.failures)
 
     def _judge(self) -> None:
         standing = self._kept.standing(self._policy, self._clock.now())

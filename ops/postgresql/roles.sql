@@ -38,3 +38,9 @@ ALTER ROLE gateway_gallring SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE gateway_archivist SET idle_in_transaction_session_timeout = '5min';
 ALTER ROLE gateway_reviewer SET idle_in_transaction_session_timeout = '5min';
 ALTER ROLE gateway_operator SET idle_in_transaction_session_timeout = '5min';
+
+-- Nor may a question of an auditor's own psql run away. What the gateway asks on an auditor's behalf brings its own limits.
+ALTER ROLE gateway_auditor SET statement_timeout = '1min';
+ALTER ROLE gateway_auditor SET idle_in_transaction_session_timeout = '5min';
+ALTER ROLE gateway_overseer SET statement_timeout = '1min';
+ALTER ROLE gateway_overseer SET idle_in_transaction_session_timeout = '5min';

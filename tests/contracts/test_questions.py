@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.errors import UnavailableError
+from gateway import inquiries
+from gateway.errors import ContractError, UnavailableError
 from gateway.store import questions
+from gateway.store.place import Duty, PostgresPlace
 from gateway.store.questions import QUESTIONS, Page, Shape, WrongQuestion, patterns
 from tests import builders
 from tests.trailing import ANNA, BO, CARL, DENIED, IN, NOON, OUT, REVIEW, Told
@@ -37,6 +39,49 @@ def test_there_are_twenty_questions_and_each_says_what_it_does_not_tell():
         assert one.title
         assert one.tells.endswith((".", ")."))
         assert len(one.silent) > 20
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+COUNTED = ENDLESS.replace("FROM n)", "FROM n WHERE i < 1000000)")
+
+
+def hurried(told):
+    """The store as the auditor has it, and a session there whose questions may take a fifth of a second."""
+    place = told.place.acting(Duty.AUDITOR)
+    if isinstance(place, PostgresPlace):
+        fast = place.settings.model_copy(update={"statement_timeout": timedelta(seconds=0.2)})
+        return replace(place, settings=fast).open()
+    session = place.open()
+    session.patience = 0.2
+    return session
+
+
+def asked(session, question, **more):
+    with session.translated(), session.reading():
+        return questions.ask(session, question, {}, page=Page(), now=NOON, **more).rows
+
+
+def test_a_question_that_takes_too_long_is_given_up_and_the_next_one_is_answered(told):
+    told.intent(ANNA, reference="ut")
+    session, q1 = hurried(told), QUESTIONS["Q1"]
+    endless = replace(q1, answer=lambda asked: asked.session.execute(ENDLESS).fetchall())
+    for _ in range(2):
+        with pytest.raises(ContractError) as refused:
+            asked(session, endless, subjects=[ANNA])
+        assert refused.value.code is inquiries.QUESTION_LONG
+        assert "shorter period" in str(refused.value)
+        assert len(asked(session, q1, subjects=[ANNA])) == 1
+    session.close()
+
+
+def test_what_is_no_question_may_take_its_time(told):
+    session = hurried(told)
+    asked(session, QUESTIONS["Q13"])
+    with session.translated():
+        with session.reading():
+            assert session.execute(COUNTED).fetchone() == (1_000_000,)
+        assert session.execute(COUNTED).fetchone() == (1_000_000,)
+    session.close()
 
 
 def test_q1_finds_what_went_out_and_came_in_about_one_person_and_nobody_else(told):
@@ -120,6 +165,18 @@ def test_q5_finds_who_was_asked_about_again_and_again(told):
     assert [row["person"] for row in told.ask("Q5", least=3)] == [ANNA, BO]
     assert told.ask("Q5", least=3, asker="other") == []
     assert [row["person"] for row in told.ask("Q5", least=3, until=NOON + HOUR)] == [BO]
+
+
+def test_q5_finds_the_same_where_they_are_too_many_to_be_named(told, monkeypatch):
+    for person in (ANNA, BO):
+        for _ in range(3):
+            told.intent(person)
+    told.intent(CARL)
+    few = told.ask("Q5", least=2)
+    monkeypatch.setattr(patterns, "_FEW", 1)
+    assert told.ask("Q5", least=2) == few
+    assert [row["person"] for row in few] == [BO, ANNA]
+    assert told.ask("Q5", least=4) == []
 
 
 def test_q6_tells_what_was_done_at_night_and_at_weekends_in_swedish_time(told):

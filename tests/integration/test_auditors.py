@@ -289,8 +289,8 @@ def test_http_that_is_wrong_is_told_as_a_problem_in_words_of_questions(desk, met
     assert "?wsdl" not in answer.text
 
 
-def test_what_is_no_request_is_told_as_a_problem_too():
-    answer = wiring.auditors.auditing.refused(codes.HTTP_SYNTAX)
+def test_what_is_no_request_is_told_as_a_problem_too(desk):
+    answer = desk.serving.desk.refused(codes.HTTP_SYNTAX)
     assert (answer.status, answer.content_type, answer.close) == (400, "application/problem+json", True)
 
 

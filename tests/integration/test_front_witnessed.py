@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
 
-from gateway import wiring
+from gateway import logs, wiring
 from gateway.audit import policy, proof
 from gateway.cli import main
 from gateway.config import Stamps, Witnesses
 from gateway.errors import IntegrityError
 from gateway.message import LeafHash
+from gateway.store.log import READINGS
 from gateway.store.views import Views
-from tests import authority, witnesses
+from gateway.witness.state import Folder
+from tests import authority, builders, witnesses
 from tests.integration import stage as stages
 from tests.integration.installation import until
 from tests.integration.test_front_metrics import scraped
@@ -30,15 +33,19 @@ def stack():
         yield made
 
 
+def known(key):
+    """A log as a witness knows it."""
+    return type("Known", (), {"key": key})
+
+
 @pytest.fixture
 def witnessed(tmp_path, stack):
     """A stage whose log three witnesses know, two of whom are enough, and the policy."""
     stage = stages.make(tmp_path / "data")
     key = wiring.checkpoint_key(stage.configuration)
-    log = type("Known", (), {"key": key})
     lines = [f"log {key}\n"]
     for name in NAMES:
-        folder = witnesses.folder(tmp_path / name, log, name=f"{name}.example/w")
+        folder = witnesses.folder(tmp_path / name, known(key), name=f"{name}.example/w")
         served = stack.enter_context(witnesses.Served(witnesses.Witness(folder, now=wiring.SystemClock().now)))
         lines.append(f"witness {name} {folder.read().key} {served.url}\n")
     file = tmp_path / "witnesses.policy"
@@ -48,17 +55,17 @@ def witnessed(tmp_path, stack):
     )
 
 
-def checkpoint(stand) -> bytes:
+def checkpoint(stand, log: str = "audit") -> bytes:
     with stand.stage.session() as session:
-        answer = session.get(f"{stand.server.origin}/audit/checkpoint")
+        answer = session.get(f"{stand.server.origin}/{log}/checkpoint")
     assert answer.status_code == 200
     return answer.content
 
 
-def quorum(stand, agreed, least: int = 0) -> bool:
+def quorum(stand, agreed, least: int = 0, log: str = "audit") -> bool:
     """Tell whether what is shown has at least so many leaves and the quorum."""
     try:
-        return agreed.verify(checkpoint(stand)).size >= least
+        return agreed.verify(checkpoint(stand, log)).size >= least
     except IntegrityError:
         return False
 
@@ -79,6 +86,59 @@ def test_what_the_front_shows_and_proves_has_the_quorum(witnessed):
     assert proof.verify(proven, leaf, wiring.checkpoint_key(stage.configuration)).size >= 1
     assert figures["gateway_witness_quorum_waiting_seconds"][()] < 900
     assert {dict(one)["witness"] for one in figures["gateway_witness_behind_leaves"]} == set(NAMES)
+
+
+@pytest.fixture
+def overseen(witnessed):
+    """The same, with witnesses asked about the log of readings too, the policy of its readers, and its key."""
+    stage, agreed = witnessed
+    key = READINGS.key(wiring.checkpoint_key(stage.configuration))
+    asked = stage.configuration.gateway.audit.witnesses.model_copy(update={"readings": True})
+    return stage.tuned("audit", witnesses=asked), replace(agreed, logs=(policy.Log(key=key),)), key
+
+
+def read(stage) -> None:
+    """Read the log: one leaf in the log of readings."""
+    log = wiring.readings(stage.configuration)
+    log.read(builders.reading())
+    log.close()
+
+
+def test_the_readings_have_the_quorum_of_those_who_were_given_their_key_and_who_was_not_is_told_of_by_name(
+    overseen, witnessed, tmp_path
+):
+    stage, agreed, key = overseen
+    for name in NAMES[:2]:
+        Folder(tmp_path / name).add(key)
+    read(stage)
+    with logs.captured() as stream, stage.running() as stand:
+        until(lambda: quorum(stand, agreed, 1, "audit/readings"), "the quorum of the reading's checkpoint")
+        until(lambda: quorum(stand, witnessed[1], 1), "the quorum of the audit log's checkpoint")
+        until(lambda: failing(stream, key), "a witness to be told of")
+        assert agreed.cosigned(checkpoint(stand, "audit/readings")) == NAMES[:2]
+        assert agreed.verify(checkpoint(stand, "audit/readings")).origin == key.name
+    assert {one["witness"] for one in failing(stream, key)} == {"arkiv"}
+    assert all("gateway witness add" in str(one["detail"]) for one in failing(stream, key))
+    assert failing(stream, wiring.checkpoint_key(stage.configuration)) == []
+
+
+def failing(stream, key) -> list[dict[str, object]]:
+    """Return what was told of witnesses that failed with one log."""
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [one for one in told if (one["event"], one.get("origin")) == ("witness.failing", key.name)]
+
+
+def test_nobody_is_asked_about_the_readings_unless_it_is_configured(overseen, witnessed, tmp_path):
+    stage, agreed, key = witnessed[0], overseen[1], overseen[2]
+    for name in NAMES:
+        Folder(tmp_path / name).add(key)  # they would
+    read(stage)
+    with stage.running() as stand:
+        assert len(stand.background.witnessing) == 1
+        until(lambda: b"\n1\n" in checkpoint(stand, "audit/readings"), "the reading's checkpoint")
+        until(lambda: quorum(stand, witnessed[1], 1), "the quorum of the audit log's checkpoint")
+        assert not quorum(stand, agreed, 0, "audit/readings")
+    assert [Folder(tmp_path / name).read().logs[key.name].checkpoint for name in NAMES] == [""] * 3
 
 
 def test_without_witnesses_nothing_is_missed(tmp_path):

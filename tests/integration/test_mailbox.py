@@ -24,6 +24,7 @@ from gateway.outbound.states import State
 from gateway.sqlite import File
 from gateway.store.place import DATABASE
 from gateway.store.rows import LEARN, LEARNED, RANK
+from gateway.transport.desk import QUEUED
 from gateway.wiring.rules import sealer
 from tests import payloads
 from tests.differential.oracles import ORACLES
@@ -325,10 +326,10 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(own, point, rest, erro
 def test_what_is_too_much_is_turned_away_and_nothing_has_happened(own):
     (dispatch,) = own.lay(A)
     employer, desk = own.employer(A), own.stand.intake.desk
-    desk._queued = 64
+    desk.pool.waiting = QUEUED
     for answer in (employer.get(f"/{uuid(dispatch)}"), employer.post(employer.signed(fetching(dispatch)))):
         assert (answer.status_code, "GW-UNAVAILABLE-OVERLOADED" in answer.text) == (503, True)
-    desk._queued = 0
+    desk.pool.waiting = 0
     assert own.happened(dispatch) == ["compose", "deposit"]
     assert employer.fetch(dispatch)
 

@@ -117,10 +117,14 @@ def test_a_server_is_durable_and_databases_that_tests_left_are_swept(own_postgre
 def test_a_server_that_is_hastened_waits_for_no_disk(own_postgresql):
     postgresql.hasten(own_postgresql.folder)
     with own_postgresql.superuser() as connection:
-        found = [connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "synchronous_commit")]
-        connection.execute("ALTER SYSTEM RESET fsync")
+        names = ("fsync", "autovacuum", "synchronous_commit")
+        found = [connection.execute(f"SHOW {name}").fetchone() for name in names]
+        postgresql.create_database(connection, "hasty")
+        connection.execute("ALTER SYSTEM RESET ALL")
         connection.execute("SELECT pg_reload_conf()")
-    assert found == [("off",), ("on",)]
+    assert found == [("off",), ("off",), ("on",)]
+    with own_postgresql.superuser("hasty") as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_roles_other_than_the_owner_make_nothing(servers, database):

@@ -1,4 +1,4 @@
-"""`[auditors]`: a door that nobody can misread."""
+"""`[auditors]` and `[transparency]`: doors that nobody can misread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config import load
-from gateway.config.doors import Auditors
+from gateway.config.doors import Auditors, Transparency
 from tests.rules import ROOT
 
 ONE, TWO = "a" * 64, "b" * 64
@@ -43,6 +43,15 @@ def test_a_door_that_could_be_misread_is_refused(changes):
     Auditors.model_validate(DOOR)
     with pytest.raises(ValidationError):
         Auditors.model_validate({**DOOR, **changes})
+
+
+def test_portals_are_told_apart_as_readers_are():
+    portal = {"id": "portal.one", "certificates": [ONE]}
+    door = {"anchors": ["agencies.pem"], "portal": [portal, {"id": "portal.two", "certificates": [TWO]}]}
+    assert Transparency.model_validate(door).by_certificate()[TWO].id == "portal.two"
+    for other in ({"id": "portal.one", "certificates": [TWO]}, {"id": "portal.two", "certificates": [ONE]}):
+        with pytest.raises(ValidationError, match="is used twice"):
+            Transparency.model_validate({**door, "portal": [portal, other]})
 
 
 def test_paths_of_a_door_are_below_the_installations_own_folder(tmp_path):

@@ -18,9 +18,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from gateway import codes
-from gateway.database import Session, instant, written
-from gateway.errors import UnavailableError
+from gateway import codes, inquiries
+from gateway.database import Session, TooLongError, instant, written
+from gateway.errors import ContractError, UnavailableError
 from gateway.store import tracing
 from gateway.store.place import Duty
 from gateway.store.questions import completeness, disclosures, grounds, handling, officials, patterns
@@ -80,22 +80,27 @@ def ask(  # noqa: PLR0913  # what an asking is
 
     Raises:
         WrongQuestion: what was given does not fit.
+        ContractError: it takes longer than a question may; whoever asks makes it narrower.
         UnavailableError: the trail is not whole; whoever owns the store makes it so.
     """
-    if question.duty is Duty.AUDITOR:
-        whole(session)
-    found = fits(question, given, page=page, subjects=subjects)
-    if question.duty is Duty.OVERSEER and sealer is None:
-        raise WrongQuestion(f"{question.id} opens readings, and needs the key that seals them")
-    asked = Asked(
-        session=session,
-        page=page,
-        now=now,
-        given=found,
-        subjects=tuple(subjects),
-        sealer=sealer,
-    )
-    return question.answer(asked)
+    try:
+        with session.limited():
+            if question.duty is Duty.AUDITOR:
+                whole(session)
+            found = fits(question, given, page=page, subjects=subjects)
+            if question.duty is Duty.OVERSEER and sealer is None:
+                raise WrongQuestion(f"{question.id} opens readings, and needs the key that seals them")
+            asked = Asked(
+                session=session,
+                page=page,
+                now=now,
+                given=found,
+                subjects=tuple(subjects),
+                sealer=sealer,
+            )
+            return question.answer(asked)
+    except TooLongError as error:
+        raise ContractError(inquiries.QUESTION_LONG) from error
 
 
 def fits(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Final
 
 from gateway.database import Row, Session, instant, written
-from gateway.store.questions.asking import BATCH, FIRST, PERIOD, READ, Terms, paged, places, sorted_page
+from gateway.store.questions.asking import BATCH, FIRST, PERIOD, READ, Terms, paged, sorted_page
 from gateway.store.questions.question import Answer, Asked, Key, Parameter, Question, Shape, Value, WrongQuestion
 
 _DAY: Final = 10
@@ -17,28 +18,49 @@ _LENGTHS: Final = {"hour": 13, "day": _DAY}
 _WHO: Final = "coalesce(f.asker, f.partner || ' ' || coalesce(f.contract, ''))"
 _BEYOND: Final = 2**62
 """After every position."""
+_FEW: Final = 2_000
+"""Persons who are given to the database by name."""
 STRETCH = 200_000
 """Leaves that are counted for one page."""
 
 
 def _repeated(asked: Asked) -> Answer:
     join, least = asked.session.join, asked.whole("least")
-    terms = Terms().add("f.kind = 'intent'").equal(asked, asker="f.asker").within(asked)
+    often = _often(asked.session, least)
+    if often is None:
+        return Answer(rows=[], more=None)
+    terms = often.add("f.kind = 'intent'").equal(asked, asker="f.asker").within(asked)
     grouped = (
         "SELECT count(*) AS times, max(t.position) AS last, r.pseudonym AS whose, f.asker AS asker, "  # noqa: S608
         "min(t.at) AS first, max(t.at) AS latest, count(DISTINCT t.case_key) AS cases "
-        "FROM (SELECT pseudonym FROM dispatches WHERE intent IS NOT NULL GROUP BY pseudonym HAVING count(*) >= ?) o "
-        f"{join} records r ON r.pseudonym = o.pseudonym {join} trail t ON t.position = r.position "
-        f"{join} flows f ON f.id = t.flow WHERE {terms.sql} "
+        f"FROM records r {join} trail t ON t.position = r.position {join} flows f ON f.id = t.flow WHERE {terms.sql} "
         "GROUP BY r.pseudonym, f.asker HAVING count(*) >= ?"
     )
     times, last = asked.page.after or (2**62, 2**62)
     rows = asked.session.execute(
         "SELECT g.times, g.last, g.whose, g.asker, g.times, g.cases, g.first, g.latest "  # noqa: S608
         f"FROM ({grouped}) g WHERE (g.times, g.last) < (?, ?) ORDER BY g.times DESC, g.last DESC LIMIT ?",
-        (least, *terms.values, least, times, last, asked.page.limit + 1),
+        (*terms.values, least, times, last, asked.page.limit + 1),
     ).fetchall()
     return paged(asked, rows, keys=2)
+
+
+def _often(session: Session, least: int) -> Terms | None:
+    """Return what holds for the records of those who were asked about so often, whoever asked; None for nobody.
+
+    They are found first, and given by name while they are few: a database that must guess how many they are takes them
+    for many, and goes through the whole log.
+    """
+    often = (
+        "SELECT d.pseudonym FROM dispatches d WHERE d.intent IS NOT NULL AND d.pseudonym IS NOT NULL "
+        "GROUP BY d.pseudonym HAVING count(*) >= ?"
+    )
+    persons = [row[0] for row in session.execute(f"{often} LIMIT ?", (least, _FEW + 1)).fetchall()]
+    if not persons:
+        return None
+    if len(persons) > _FEW:
+        return Terms().add(f"r.pseudonym IN ({often})", least)
+    return Terms().add(f"r.pseudonym {session.among}", json.dumps(persons))
 
 
 def _tried_again(asked: Asked) -> Answer:
@@ -63,12 +85,12 @@ def _denied(asked: Asked, after: Key) -> Sequence[Row]:
     join = asked.session.join
     terms = Terms().within(asked, "d.at")
     return asked.session.execute(
-        "WITH picked (position, at, flow, case_key) AS (SELECT d.position, d.at, d.flow, d.case_key FROM trail d "  # noqa: S608
+        "WITH picked (position, at) AS (SELECT d.position, d.at FROM trail d "  # noqa: S608
         "WHERE d.flow IN (SELECT f.id FROM flows f WHERE f.kind = 'decision' AND f.direction = 'out' AND "
         f"f.outcome = 'DENY') AND {terms.sql} AND (d.at, d.position) >= (?, ?) ORDER BY d.at, d.position LIMIT ?) "
-        "SELECT k.at, k.position, r.pseudonym, f.asker, f.reasons, f.purposes, coalesce(k.case_key, '') "
-        f"FROM picked k {join} records r ON r.position = k.position {join} flows f ON f.id = k.flow "
-        "ORDER BY k.at, k.position",
+        "SELECT t.at, t.position, r.pseudonym, f.asker, f.reasons, f.purposes, coalesce(t.case_key, '') "
+        f"FROM picked k {join} trail t ON t.position = k.position {join} records r ON r.position = k.position "
+        f"{join} flows f ON f.id = t.flow ORDER BY t.at, t.position",
         (*terms.values, *after[:2], BATCH),
     ).fetchall()
 
@@ -92,17 +114,31 @@ def _permitted(asked: Asked, denied: Sequence[Row], within: timedelta) -> Iterat
 def _sent(asked: Asked, denied: Sequence[Row], last: str) -> Mapping[str, Sequence[Row]]:
     """Return what was sent about those who were denied, from the first denial to the last and what follows soon."""
     join, persons = asked.session.join, sorted({row[2] for row in denied})
+    first = min(row[1] for row in denied)
+    newest = _newest_intent(asked.session, denied[0][0], last)
+    found: dict[str, list[Row]] = defaultdict(list)
+    if newest is None:
+        return found
     rows = asked.session.execute(
         "SELECT s.pseudonym, p.at, p.position, f.purposes, coalesce(p.case_key, ''), f.partner, p.reference "  # noqa: S608
         f"FROM records s {join} trail p ON p.position = s.position {join} flows f ON f.id = p.flow "
-        f"WHERE s.pseudonym IN ({places(persons)}) AND s.position > ? AND f.kind = 'intent' AND p.at >= ? "
-        "AND p.at <= ? ORDER BY p.position",
-        (*persons, min(row[1] for row in denied), denied[0][0], last),
+        f"WHERE s.pseudonym {asked.session.among} AND s.position > ? AND s.position <= ? AND f.kind = 'intent' "
+        "AND p.at >= ? AND p.at <= ? ORDER BY p.position",
+        (json.dumps(persons), first, newest, denied[0][0], last),
     ).fetchall()
-    found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row[0]].append(row[1:])
     return found
+
+
+def _newest_intent(session: Session, since: str, until: str) -> int | None:
+    """Return the highest position of what was sent in a time, so that no record beyond it is looked at."""
+    row = session.execute(
+        "SELECT max(t.position) FROM trail t WHERE t.flow IN (SELECT f.id FROM flows f WHERE f.kind = 'intent') "
+        "AND t.at >= ? AND t.at <= ?",
+        (since, until),
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
 
 
 def _bulk(asked: Asked) -> Answer:

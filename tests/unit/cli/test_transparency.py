@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway import logs, wiring
+from gateway import codes, logs, wiring
 from gateway.cli.demo.persons import PERSONNUMMER
 from gateway.config import load
 from gateway.config.doors import Portal, Transparency
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, MalformedError
 from gateway.sqlite import File
-from gateway.transport import server
+from gateway.transport import server, usage
 from tests import builders
 from tests.unit.cli.conftest import CONFIG
 from tests.unit.cli.test_asking import readings
@@ -81,7 +81,7 @@ def configured(installation, *, rate: int = 600, **update):
     )
     anchors = (installation.data / "pki" / "agencies.pem",)
     door = Transparency(port=0, anchors=anchors, portal=portals, rate=rate)
-    gateway = configuration.gateway.model_copy(update={"transparency": door, **update})
+    gateway = configuration.gateway.model_copy(update={"transparency": door} | update)
     return configuration.model_copy(update={"gateway": gateway})
 
 
@@ -227,7 +227,7 @@ def test_nothing_is_told_that_could_not_be_written_down(opened):
 
 def test_whoever_has_another_certificate_is_told_so_and_nothing_else(opened):
     with opening(opened.installation) as other:
-        other.door.desk.terms = type(other.door.desk.terms)(portals={}, rate=1, body_timeout=1.0)
+        other.door.desk.terms = type(other.door.desk.terms)(clients={}, rate=1, body_timeout=1.0)
         status, _, problem = other.ask("/v2/findUsage")
         assert (status, problem["code"]) == (403, "GW-ASK-READER")
     with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
@@ -253,6 +253,38 @@ def test_period_and_heartbeat_tell_of_nobody_and_are_no_readings(opened):
     assert readings(opened.installation) == []
 
 
+def test_what_messages_have_too_is_told_in_this_protocols_words_and_never_in_soaps(opened):
+    for path, more, words in (
+        ("/v2/other", {}, "/v2/findUsage"),
+        ("/v2/heartbeat", {"method": "POST", "form": {"limit": "1"}}, "Allow"),
+        ("/v2/findUsage", {"method": "POST", "form": {"a": "b"}, "Content_Type": "text/xml"}, "x-www-form-urlencoded"),
+        ("/v2/findUsage", {"method": "POST", "form": {"a": "b"}, "Content_Encoding": "gzip"}, "Content-Encoding"),
+        ("/v2/findUsage", {"method": "POST", "form": {"a": "b" * usage.LIMIT}}, str(usage.LIMIT)),
+    ):
+        _, _, problem = opened.ask(path, **more)
+        assert words in problem["title"], problem
+        assert words in problem["detail"], problem
+        assert "soap" not in str(problem).lower()
+        assert "wsdl" not in str(problem).lower()
+    assert (
+        opened.door.desk.refused(codes.SLOW).body
+        == opened.door.desk.failed(MalformedError(codes.SLOW), ("GET",), close=True).body
+    )
+
+
+def test_a_connection_goes_on_after_a_body_that_was_read_and_ends_after_one_that_was_not(opened):
+    wrong = {"method": "POST", "form": {"limit": "0"}}
+    _, headers, problem = opened.ask("/v2/findUsage", **wrong)
+    assert (problem["code"], headers["connection"]) == ("GW-ASK-USAGE", None)
+    _, headers, problem = opened.ask("/v2/findUsage", Content_Type="application/json", **wrong)
+    assert (problem["code"], headers["connection"]) == ("GW-HTTP-CONTENT-TYPE", "close")
+
+
+def test_whoever_tls_lets_in_is_told_that_the_process_lives(opened):
+    assert opened.ask("/health/live", user=None)[2] == {"live": True}
+    assert readings(opened.installation) == []
+
+
 def test_the_heart_does_not_beat_where_the_log_cannot_answer(opened):
     opened.forge("ALTER TABLE trail RENAME TO gone")
     assert opened.ask("/v2/heartbeat")[2]["status"] == "FAIL"
@@ -274,3 +306,13 @@ def test_without_a_portal_or_without_decided_periods_in_production_nothing_is_op
         wiring.Transparency(load(CONFIG, data=installation.data), clock=clock)
     with pytest.raises(ConfigError, match="UTDRAG-BROTTSBEK"):
         wiring.Transparency(configured(installation, environment="production"), clock=clock)
+
+
+def test_a_key_that_is_not_there_is_named_by_the_table_that_says_it(installation, tmp_path):
+    configuration, gone = configured(installation), tmp_path / "gone.key"
+    door = configuration.gateway.transparency
+    ours = door.model_copy(update={"certificate": configuration.gateway.listen.certificate, "key": gone})
+    theirs = configuration.gateway.listen.model_copy(update={"key": gone})
+    for changes, named in (({"transparency": ours}, "transparency.key:"), ({"listen": theirs}, "listen.key:")):
+        with pytest.raises(ConfigError, match=named):
+            wiring.Transparency(configured(installation, **changes), clock=wiring.SystemClock())
