@@ -27,6 +27,12 @@ BUNDLE = f"tile/entries/000.p/{GOVERNING}"
 
 
 @pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A log that no other file's messages grow: some addresses are none only while it is short."""
+    return stages.make(tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
 def grown(stand):
     """The front, once what governs is in its log."""
     until(lambda: int(read(stand, "checkpoint").content.split()[1]) >= GOVERNING, "what governs is signed for")
