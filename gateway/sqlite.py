@@ -25,7 +25,7 @@ from typing import Any
 from pysqlite3 import dbapi2
 
 from gateway import codes
-from gateway.database import Row, Session, TooLongError, Turn, chunks, places
+from gateway.database import Row, TooLongError, Turn, chunks, places
 from gateway.errors import IntegrityError, UnavailableError
 
 SAFE = (3, 51, 3)
@@ -40,8 +40,6 @@ SETTINGS = (
     "PRAGMA wal_autocheckpoint=2000",  # pages, 8 MB: copying them back stalls one commit in hundreds
 )
 
-_FOR_WRITERS, _FOR_READERS = 10_000, 1_000
-"""How long somebody else is waited for, ms: one that writes, and one that reads what is to be emptied."""
 DRIVER: ModuleType = dbapi2
 Error = dbapi2.Error
 OperationalError = dbapi2.OperationalError
@@ -145,9 +143,10 @@ class File:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self.connection.execute("VACUUM")
-            return emptied(self)
+            (busy, *_) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return not busy
 
     def insert(self, table: str, columns: str, rows: Sequence[Row], then: str = "") -> None:
         """Insert rows, many to a statement: `columns` are separated by commas, `then` is an ON CONFLICT clause.
@@ -197,16 +196,6 @@ class File:
             self._lock = -1
 
 
-def emptied(session: Session) -> bool:
-    """Empty the log beside a file; False: somebody reads, which is not waited for long, as writers wait meanwhile."""
-    session.execute(f"PRAGMA busy_timeout={_FOR_READERS}")
-    try:
-        (busy, *_) = session.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        session.execute(f"PRAGMA busy_timeout={_FOR_WRITERS}")
-    return not busy
-
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what SQLite and the disk say into UnavailableError: nothing has happened, and it is safe to try again.
@@ -232,7 +221,7 @@ def _connected(path: Path) -> Any:  # noqa: ANN401  # the driver has no types
     # themselves, to themselves. The registry is the driver's own and the same for all, so saying it again is nothing.
     dbapi2.register_adapter(bytes, bytes)
     dbapi2.register_adapter(NoneType, _itself)
-    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=_FOR_WRITERS / 1000)
+    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False, timeout=10)
     try:
         for setting in SETTINGS:
             connection.execute(setting)

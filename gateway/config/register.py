@@ -119,9 +119,9 @@ def parsed(law: Mapping[str, bytes], folder: Path) -> Register:
 
 
 @lru_cache(maxsize=8)
-def _register(contents_: tuple[tuple[str, bytes], ...], folder: Path) -> Register:
+def _register(given: tuple[tuple[str, bytes], ...], folder: Path) -> Register:
     """Build the rows once for as long as the files say the same: a register is everybody's, and nobody changes it."""
-    law = dict(contents_)
+    law = dict(given)
     reading = _Reading(folder, law)
     return Register(
         lagrum=reading.within("lagrum", "lagrum", Lagrum),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PurposeError
@@ -12,7 +12,6 @@ from gateway.privacy import compatibility, labels, purpose
 from gateway.privacy.law import Law
 from gateway.privacy.purposes import COLLECTING, Purpose
 from gateway.swedish import swedish_day
-from tests.effort import effort
 from tests.unit.privacy.statute import (
     CONTRACT,
     FIELDS,
@@ -87,7 +86,6 @@ def decide(record_, bases_, moment, status):
     return purpose.decide(record_, setting, law, lambda _: status)
 
 
-@effort(100)
 @given(records, registers.filter(bool), moments, statuses, st.data())
 def test_taking_a_basis_away_never_gives_a_better_outcome(record_, register, moment, status, data):
     gone = data.draw(st.integers(0, len(register) - 1))
@@ -96,7 +94,6 @@ def test_taking_a_basis_away_never_gives_a_better_outcome(record_, register, mom
     assert RANK[after.outcome] <= RANK[before.outcome]
 
 
-@effort(100)
 @given(records, registers, moments, statuses)
 def test_what_passes_was_sent_and_is_named_by_the_one_basis_that_decided(record_, register, moment, status):
     decision = decide(record_, register, moment, status)
@@ -112,7 +109,6 @@ def test_what_passes_was_sent_and_is_named_by_the_one_basis_that_decided(record_
         assert decision.reasons
 
 
-@effort(100)
 @given(records, registers, moments, statuses)
 def test_a_permission_rests_on_a_basis_and_paragraphs_of_its_own_days(record_, register, moment, status):
     decision = decide(record_, register, moment, status)
@@ -128,14 +124,12 @@ def test_a_permission_rests_on_a_basis_and_paragraphs_of_its_own_days(record_, r
         assert in_force[id_].test == "none" or row.standing_decision
 
 
-@effort(100)
 @given(records, registers, moments)
 def test_what_is_told_the_sender_does_not_depend_on_what_we_know_of_the_person(record_, register, moment):
     told = {(d.outcome, purpose.coarse(d)) for d in (decide(record_, register, moment, s) for s in Protection)}
     assert len(told) == 1
 
 
-@effort(100)
 @given(records, registers, moments, st.sampled_from([s for s in Protection if s is not Protection.NONE]))
 def test_no_locating_field_passes_unless_the_folkbokforing_has_said_no_protection(record_, register, moment, status):
     decision = decide(record_, register, moment, status)
@@ -145,7 +139,6 @@ def test_no_locating_field_passes_unless_the_folkbokforing_has_said_no_protectio
         assert decision.protection is not Protection.NONE
 
 
-@effort(100)
 @given(records, registers, moments, statuses)
 def test_leaving_out_a_mandatory_input_never_permits(record_, register, moment, status):
     without_citation = record(**{name: getattr(record_, name) for name in ("kind", "fields", "period_from")})
@@ -155,13 +148,11 @@ def test_leaving_out_a_mandatory_input_never_permits(record_, register, moment, 
     assert purpose.decide(record_, setting, built(register), lambda _: status).outcome is Outcome.DENY
 
 
-@effort(100)
 @given(records, registers, moments, statuses)
 def test_the_same_law_and_the_same_input_give_the_same_decision(record_, register, moment, status):
     assert decide(record_, register, moment, status) == decide(record_, register, moment, status)
 
 
-@effort(100)
 @given(st.lists(records, max_size=4), registers, moments, statuses)
 def test_a_message_is_refused_exactly_when_something_is_forbidden_or_nothing_may_pass(many, register, moment, status):
     single = [decide(one, register, moment, status) for one in many]
@@ -188,7 +179,6 @@ label_values = st.builds(
 )
 
 
-@effort(100)
 @given(label_values, label_values, label_values)
 def test_labels_only_ever_narrow_in_whatever_order_data_is_joined(one, two, three):
     joined = labels.intersect(one, two)
@@ -231,7 +221,6 @@ def may_be_used(labels_, purpose_, benefit, *, health, sensitive):
     )
 
 
-@effort(100)
 @given(
     sourced,
     sourced,
@@ -249,7 +238,6 @@ def test_what_joined_data_may_be_used_for_each_part_may_be(  # noqa: PLR0917  # 
             assert may_be_used(part, purpose_, benefit, health=health, sensitive=sensitive)
 
 
-@effort(100)
 @given(
     label_values, label_values, st.frozensets(st.sampled_from(["p1", "p2"]), min_size=1), st.frozensets(st.just("b1"))
 )
@@ -260,7 +248,7 @@ def test_a_queue_that_may_have_joined_data_may_have_each_part(one, two, purposes
         assert labels.may_serve(queue, two)
 
 
-@effort(50)
+@settings(max_examples=50)
 @given(records, registers.filter(bool), moments, statuses)
 def test_an_event_holds_what_the_decision_let_pass_and_no_value_that_it_withheld(record_, register, moment, status):
     secret = {name: f"värde-{name}" for name in record_.fields}
@@ -285,7 +273,6 @@ def test_an_event_holds_what_the_decision_let_pass_and_no_value_that_it_withheld
     assert all(isinstance(item, Withheld) for item in decision.withheld)
 
 
-@effort(100)
 @given(DAYS, st.timedeltas(timedelta(0), timedelta(days=1)))
 def test_a_swedish_day_is_the_utc_day_or_the_next(day, within):
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + within

@@ -87,7 +87,7 @@ def tags():
     return st.sampled_from((names.CREATED, names.EXPIRES, "Created", "{urn:x}Expires", names.TIMESTAMP))
 
 
-@effort(500)
+@effort(1000)
 @given(timestamp=timestamps())
 def test_both_readings_of_any_timestamp_agree(timestamp):
     assert said(signature._times, timestamp) == said(signature._walked_times, timestamp)
@@ -105,7 +105,7 @@ def headers(draw):
     return xml.canonical(root)
 
 
-@effort(500)
+@effort(1000)
 @given(header=headers())
 def test_both_readings_of_any_header_agree(header):
     assert said(signature._text, header) == said(signature._walked_text, header)

@@ -139,7 +139,7 @@ def tags():
     return st.sampled_from([f"{{{space}}}{name}" if space else name for space, name in known])
 
 
-@effort(750)
+@effort(1500)
 @given(info=bent())
 def test_both_readings_of_any_signed_info_agree(info):
     assert said(signed_info.read, info) == said(signed_info._walked, info)
